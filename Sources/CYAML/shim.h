@@ -1,0 +1,2 @@
+// libyaml, for QuashServer's configuration file alone.
+#include <yaml.h>

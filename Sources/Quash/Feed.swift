@@ -1,0 +1,306 @@
+/// The reading side of the feed, as a pure state machine: events and time in, actions out.
+///
+/// One rule makes it safe: **renewing is the safety path, pub/sub only the fast path.** The reply that grants a lease
+/// carries every commit that this node was missing; these are applied first and the lease is extended second. A message
+/// that was lost, doubled, late or out of order can slow a revocation down, never lose it.
+///
+/// ## States
+/// - **detached**: no position. The next renewal tells where the head is, and a load begins.
+/// - **loading**: the live set is read, page by page. Messages that arrive meanwhile are applied, but do not advance.
+/// - **following**: everything up to `position` is applied (S3). Only the very next commit of the same epoch advances
+///   it.
+/// - **halted**: something could not be applied. Nothing is renewed any more, so the lease stays ended.
+///
+/// The driver must carry out the actions in the order given, at once, and pass every reply to what it sent.
+public struct Feed: Sendable {
+    /// How long a lease lasts and how often it is renewed.
+    public struct Settings: Sendable {
+        /// Asked for with each renewal; the feed may grant less.
+        public let lease: Duration
+        /// Between renewals, give or take a tenth.
+        public let renewInterval: Duration
+
+        /// - Precondition: `lease` is at least twice `renewInterval`, and both are positive.
+        public init(lease: Duration, renewInterval: Duration) {
+            precondition(renewInterval > .zero && lease >= renewInterval * 2, "a lease lasts two renewals at least")
+            self.lease = lease
+            self.renewInterval = renewInterval
+        }
+    }
+
+    /// What the driver has to do.
+    public enum Action: Equatable, Sendable {
+        case renew(RenewRequest)
+        case readDirectory
+        case read(LivePage)
+        case apply([Revocation])
+        /// What was missing has been applied by the actions before this one.
+        case extend(LeaseGrant)
+        case dropLease
+        /// Call ``Feed/deadlineReached(now:)`` then; replaces an earlier wish.
+        case wake(at: BootInstant)
+        case report(Event)
+    }
+
+    /// What operators want to know.
+    public enum Event: Equatable, Sendable {
+        /// A message came whose predecessors had not.
+        case gap
+        case resync(ResyncCause)
+        /// The live set holds less than was written to it.
+        case damaged
+        case recovering
+        /// An entry cannot be read; the feed is halted.
+        case unreadable(RevocationCodecError)
+        case malformedMessage
+    }
+
+    /// Why the live set is loaded.
+    public enum ResyncCause: String, Sendable, CaseIterable {
+        case start
+        case epoch
+        case trimmed
+    }
+
+    private enum State {
+        case detached
+        case loading(LiveSetLoad)
+        case following(FeedPosition)
+        case halted
+    }
+
+    private enum Outstanding: Equatable {
+        case renewal(sent: ClockReading, after: UInt64)
+        case load
+    }
+
+    private let settings: Settings
+    private var state = State.detached
+    private var isConnected = false
+    private var outstanding: Outstanding?
+    /// A renewal is wanted as soon as the outstanding one is answered.
+    private var renewsAgain = false
+    /// The epoch in which less was found than was written, until that is reported.
+    private var damagedEpoch: Epoch?
+    private var hasLoaded = false
+    private var jitter: SystemJitter
+
+    /// - Parameter seed: of the jitter between renewals.
+    public init(settings: Settings, seed: UInt64) {
+        self.settings = settings
+        jitter = SystemJitter(state: seed)
+    }
+
+    /// Everything up to here is applied; nil while that cannot be said.
+    public var position: FeedPosition? {
+        if case .following(let position) = state { position } else { nil }
+    }
+
+    // MARK: Events
+
+    /// Commands can be sent to Redis (again).
+    public mutating func connected(now: ClockReading) -> [Action] {
+        isConnected = true
+        outstanding = nil
+        return renew(now)
+    }
+
+    /// The connection for commands is gone, with whatever was asked on it.
+    public mutating func disconnected() -> [Action] {
+        isConnected = false
+        outstanding = nil
+        renewsAgain = false
+        if case .loading = state { state = .detached }
+        return []
+    }
+
+    /// The channel is subscribed (again): what was published while it was not must be fetched.
+    public mutating func subscribed(now: ClockReading) -> [Action] { renew(now) }
+
+    /// A published message arrived.
+    public mutating func received(_ message: FeedMessage, now: ClockReading) -> [Action] {
+        if case .halted = state { return [] }
+        let revocations: [Revocation]
+        do { revocations = try RevocationCodec.decode(message.record) } catch { return halt(error) }
+        var actions: [Action] = [.apply(revocations)]
+        guard case .following(let position) = state else { return actions }
+        if message.position.epoch != position.epoch {
+            return actions + renew(now)
+        }
+        if message.position.sequence == position.sequence + 1 {
+            state = .following(message.position)
+        } else if message.position.sequence > position.sequence {
+            return actions + [.report(.gap)] + renew(now)
+        }
+        if message.awaitingNodes > 0 {
+            actions += renew(among: message.awaitingNodes, now)
+        }
+        return actions
+    }
+
+    /// Something arrived on the channel that is no message: what it should have been is asked for.
+    public mutating func receivedMalformedMessage(now: ClockReading) -> [Action] {
+        [.report(.malformedMessage)] + renew(now)
+    }
+
+    /// The outstanding renewal was answered.
+    public mutating func renewed(_ reply: RenewReply, now: ClockReading) -> [Action] {
+        guard case .renewal(let sent, let after)? = outstanding else { return [] }
+        outstanding = nil
+        if case .halted = state { return [] }
+        switch reply {
+        case .recovering:
+            return [.report(.recovering), wakeForRetry(now)]
+        case .elsewhere(let head):
+            return load(from: head, because: hasLoaded ? .epoch : .start)
+        case .gap(let head):
+            return load(from: head, because: .trimmed)
+        case .entries(let records, let head, let lease):
+            let grant = lease.map { LeaseGrant(sent: sent, length: min($0, settings.lease)) }
+            return merge(records, after: after, head: head, grant, now)
+        }
+    }
+
+    /// The directory of the live set was read.
+    public mutating func received(_ directory: LiveDirectory, now: ClockReading) -> [Action] {
+        guard case .load? = outstanding, case .loading(var load) = state else { return [] }
+        let step = load.received(directory)
+        state = .loading(load)
+        return advance(load, step, now)
+    }
+
+    /// The page of the live set last asked for was read.
+    public mutating func received(page bytes: [UInt8], now: ClockReading) -> [Action] {
+        guard case .load? = outstanding, case .loading(var load) = state else { return [] }
+        do {
+            let (revocations, step) = try load.received(page: bytes, now: now.wall)
+            state = .loading(load)
+            return [.apply(revocations)] + advance(load, step, now)
+        } catch {
+            return halt(error)
+        }
+    }
+
+    /// What was outstanding failed or was refused, on a connection that is still there.
+    public mutating func failed(now: ClockReading) -> [Action] {
+        outstanding = nil
+        renewsAgain = false
+        if case .loading = state { state = .detached }
+        return [wakeForRetry(now)]
+    }
+
+    /// The instant of the last ``Action/wake(at:)`` has come.
+    public mutating func deadlineReached(now: ClockReading) -> [Action] {
+        outstanding == nil ? renew(now) : []
+    }
+
+    /// The index refused what it was given: nothing may be accepted from here on.
+    public mutating func applyFailed() -> [Action] {
+        state = .halted
+        return [.dropLease]
+    }
+
+    // MARK: Steps
+
+    private mutating func renew(_ now: ClockReading) -> [Action] {
+        if case .halted = state { return [] }
+        guard isConnected else { return [] }
+        guard outstanding == nil else { return queueRenewal() }
+        outstanding = .renewal(sent: now, after: position?.sequence ?? 0)
+        defer { damagedEpoch = nil }
+        return [.renew(RenewRequest(position: position, damagedEpoch: damagedEpoch))]
+    }
+
+    private mutating func queueRenewal() -> [Action] {
+        renewsAgain = true
+        return []
+    }
+
+    /// - Parameter after: the sequence that the request stated; the records are the commits directly after it.
+    private mutating func merge(
+        _ records: [[UInt8]], after: UInt64, head: UInt64, _ grant: LeaseGrant?, _ now: ClockReading
+    ) -> [Action] {
+        guard case .following(let position) = state else { return [wakeForRenewal(now)] }
+        var revocations: [Revocation] = []
+        do {
+            for record in records { revocations += try RevocationCodec.decode(record) }
+        } catch {
+            return halt(error)
+        }
+        var actions: [Action] = revocations.isEmpty ? [] : [.apply(revocations)]
+        // Messages may have carried the position beyond what the request stated.
+        let reached = max(position.sequence, after + UInt64(records.count))
+        state = .following(FeedPosition(epoch: position.epoch, sequence: reached))
+        // A grant promises that nothing up to the head is missing: one that does not keep it is no grant.
+        if let grant, reached >= head { actions.append(.extend(grant)) }
+        if renewsAgain || (grant == nil && !records.isEmpty) {
+            renewsAgain = false
+            return actions + renew(now)
+        }
+        return actions + [wakeForRenewal(now)]
+    }
+
+    private mutating func load(from head: FeedPosition, because cause: ResyncCause) -> [Action] {
+        state = .loading(LiveSetLoad(start: head))
+        outstanding = .load
+        return [.report(.resync(cause)), .readDirectory]
+    }
+
+    private mutating func advance(_ load: LiveSetLoad, _ step: LiveSetLoad.Step, _ now: ClockReading) -> [Action] {
+        switch step {
+        case .read(let page):
+            return [.read(page)]
+        case .complete:
+            outstanding = nil
+            hasLoaded = true
+            state = .following(load.start)
+            return renew(now)
+        case .damaged:
+            outstanding = nil
+            state = .detached
+            damagedEpoch = load.start.epoch
+            return [.report(.damaged), wakeForRenewal(now)]
+        case .restart:
+            outstanding = nil
+            state = .detached
+            return [wakeForRenewal(now)]
+        }
+    }
+
+    private mutating func halt(_ error: RevocationCodecError) -> [Action] {
+        state = .halted
+        return [.report(.unreadable(error)), .dropLease]
+    }
+
+    /// Well before the next renewal is due, because a lease is running out meanwhile.
+    private mutating func wakeForRetry(_ now: ClockReading) -> Action {
+        let interval = settings.renewInterval
+        return .wake(at: now.boot + interval / 20 + jitter.next(below: interval / 10))
+    }
+
+    private mutating func wakeForRenewal(_ now: ClockReading) -> Action {
+        let interval = settings.renewInterval
+        return .wake(at: now.boot + interval * 9 / 10 + jitter.next(below: interval / 5))
+    }
+
+    /// Soon, because somebody waits for this node's position; a fleet spreads it out, because all of it does this at
+    /// once.
+    private mutating func renew(among awaitingNodes: Int, _ now: ClockReading) -> [Action] {
+        let spread = min(Duration.microseconds(20) * awaitingNodes, .milliseconds(10))
+        guard outstanding == nil, spread >= .milliseconds(1) else { return renew(now) }
+        return [.wake(at: now.boot + jitter.next(below: spread))]
+    }
+}
+
+/// Spreads what many nodes would otherwise do at the same instant. SplitMix64: a seed gives the same spread again.
+struct SystemJitter: Sendable {
+    var state: UInt64
+
+    mutating func next(below limit: Duration) -> Duration {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var word = (state ^ (state >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
+        word ^= word >> 31
+        return .nanoseconds(Int64(word % UInt64(max(1, limit.wholeNanoseconds))))
+    }
+}

@@ -1,0 +1,111 @@
+/// The bytes of revocations, as they stand in the feed's log, its messages and its live set.
+///
+/// | bytes | |
+/// |---|---|
+/// | 1 | kind (1 to 6), plus 128 when an issue-time bound follows |
+/// | 15 | identifier |
+/// | 4 | expiry, seconds since 1970, big-endian |
+/// | 6 | only with the bound: milliseconds since 1970, big-endian |
+///
+/// So a plain revocation is 20 bytes, a bounded one 26, and several simply follow each other. There is no length and no
+/// count: what cannot be read to its very end is refused whole.
+public enum RevocationCodec {
+    /// Revocations in one commit; longer lists are several commits. Keeps a message below 3 KiB.
+    public static let maxRevocationsPerCommit = 100
+
+    static let plainBytes = 20
+    static let boundedBytes = 26
+    private static let boundFlag: UInt8 = 0x80
+
+    /// Appends the 20 or 26 bytes of `revocation` to `bytes`.
+    public static func encode(_ revocation: Revocation, into bytes: inout [UInt8]) {
+        let bounded = revocation.issuedBefore != nil
+        bytes.append(UInt8(truncatingIfNeeded: revocation.key.high >> 56) | (bounded ? boundFlag : 0))
+        append(revocation.key.high, count: 7, to: &bytes)
+        append(revocation.key.low, count: 8, to: &bytes)
+        append(UInt64(revocation.expiresAtSeconds), count: 4, to: &bytes)
+        if let bound = revocation.issuedBefore {
+            append(UInt64(clamping: bound.milliseconds), count: 6, to: &bytes)
+        }
+    }
+
+    /// The bytes of `revocations`, one after the other.
+    public static func encode(_ revocations: some Sequence<Revocation>) -> [UInt8] {
+        var bytes: [UInt8] = []
+        for revocation in revocations { encode(revocation, into: &bytes) }
+        return bytes
+    }
+
+    /// Decodes every revocation in `bytes`.
+    ///
+    /// - Throws: ``RevocationCodecError`` when a kind is unknown or the last one is cut short. A validator that meets
+    ///   such bytes must not advance past them: it cannot know what it would be accepting.
+    public static func decode(_ bytes: some RandomAccessCollection<UInt8>) throws(RevocationCodecError) -> [Revocation]
+    {
+        let (revocations, rest) = try decodePrefix(bytes)
+        guard rest == 0 else { throw .truncated }
+        return revocations
+    }
+
+    /// Decodes the whole revocations at the start of a page of the live set.
+    ///
+    /// - Returns: the revocations, and how many bytes of a cut one (0 to 25) remain at the end.
+    static func decodePrefix(
+        _ bytes: some RandomAccessCollection<UInt8>
+    ) throws(RevocationCodecError) -> (revocations: [Revocation], remainingBytes: Int) {
+        var revocations: [Revocation] = []
+        revocations.reserveCapacity(bytes.count / plainBytes)
+        var position = bytes.startIndex
+        while position != bytes.endIndex {
+            let remaining = bytes.distance(from: position, to: bytes.endIndex)
+            let first = bytes[position]
+            let length = first & boundFlag == 0 ? plainBytes : boundedBytes
+            guard RevocationKind(rawValue: first & ~boundFlag) != nil else { throw .unknownKind(first) }
+            guard remaining >= length else { return (revocations, remaining) }
+            revocations.append(decodeOne(bytes, at: position, bounded: length == boundedBytes))
+            position = bytes.index(position, offsetBy: length)
+        }
+        return (revocations, 0)
+    }
+
+    private static func decodeOne<Bytes: RandomAccessCollection<UInt8>>(
+        _ bytes: Bytes, at start: Bytes.Index, bounded: Bool
+    ) -> Revocation {
+        func number(at offset: Int, count: Int) -> UInt64 {
+            var value: UInt64 = 0
+            for position in offset..<offset + count {
+                value = value << 8 | UInt64(bytes[bytes.index(start, offsetBy: position)])
+            }
+            return value
+        }
+        let kind = UInt64(bytes[start] & ~boundFlag)
+        guard let key = RevocationKey(high: kind << 56 | number(at: 1, count: 7), low: number(at: 8, count: 8)) else {
+            preconditionFailure("the kind was checked by the caller")
+        }
+        return Revocation(
+            key: key,
+            issuedBefore: bounded ? WallInstant(milliseconds: Int64(number(at: 20, count: 6))) : nil,
+            expiresAtSeconds: UInt32(number(at: 16, count: 4)))
+    }
+
+    private static func append(_ value: UInt64, count: Int, to bytes: inout [UInt8]) {
+        for position in (0..<count).reversed() {
+            bytes.append(UInt8(truncatingIfNeeded: value >> UInt64(8 * position)))
+        }
+    }
+}
+
+/// Why bytes are not revocations.
+public enum RevocationCodecError: Error, Equatable, CustomStringConvertible {
+    /// The first byte of an entry is no kind that this version knows.
+    case unknownKind(UInt8)
+    /// The last entry is cut short.
+    case truncated
+
+    public var description: String {
+        switch self {
+        case .unknownKind(let byte): "a revocation of unknown kind \(byte): was it written by a newer version?"
+        case .truncated: "a revocation is cut short"
+        }
+    }
+}

@@ -1,0 +1,182 @@
+import Synchronization
+
+/// A validator's set of revocations: exact, in memory, O(1), shared by every loop of the process.
+///
+/// It grows only (invariant S2): an entry leaves when the greatest civil time ever seen has passed its expiry by the
+/// clock skew and ``Retention/margin``, and for no other reason. Applying is idempotent and commutative, so entries may
+/// come twice, late, and in any order.
+///
+/// One ``Writer`` changes it, on the feed's thread. Each loop reads through a ``Reader`` of its own, without a lock.
+public final class RevocationIndex: Sendable {
+    /// Revocations whatever the issue time: no bound to store. The most common by far.
+    private let plain = ConcurrentTable(hasBounds: false)
+    /// Revocations of what was issued at or before an instant.
+    private let bounded = ConcurrentTable(hasBounds: true)
+    private let statistics = Statistics()
+
+    private let hasWriter = Atomic(false)
+
+    /// An index without entries.
+    public init() {}
+
+    /// The one writer of this index.
+    ///
+    /// - Parameter maxRevocations: entries beyond which ``Writer/apply(_:)`` refuses; 20 to 50 bytes of memory each.
+    /// - Parameter clockSkew: how long after its `exp` a token is still accepted.
+    /// - Precondition: called once.
+    public func makeWriter(maxRevocations: Int, clockSkew: Duration) -> Writer {
+        precondition(!hasWriter.exchange(true, ordering: .relaxed), "an index has one writer")
+        return Writer(self, maxRevocations: maxRevocations, clockSkew: clockSkew)
+    }
+
+    /// Entries of one kind, the expired ones not yet dropped included.
+    public func count(of kind: RevocationKind) -> Int { statistics.entries[kind].load(ordering: .relaxed) }
+
+    /// Bytes of memory of the index.
+    public var bytes: Int { statistics.bytes.load(ordering: .relaxed) }
+
+    /// How often the index was added to. A decision made when it had this value needs no new look-up while it still
+    /// has.
+    public var changes: UInt64 { statistics.changes.load(ordering: .acquiring) }
+
+    /// The greatest civil time by which anything was dropped. A decision judges `exp` by this, if it is later than its
+    /// own clock, **after** it looked for revocations: so what was dropped as expired is refused as expired, even by a
+    /// thread whose clock never showed that time.
+    public var droppedBy: WallInstant {
+        WallInstant(milliseconds: statistics.droppedByMilliseconds.load(ordering: .acquiring))
+    }
+
+    fileprivate final class Statistics: Sendable {
+        let droppedByMilliseconds = Atomic<Int64>(0)
+        let entries = PerKind()
+        let bytes = Atomic<Int>(0)
+        let changes = Atomic<UInt64>(0)
+    }
+
+    /// One count for each kind.
+    fileprivate final class PerKind: Sendable {
+        private let token = Atomic(0)
+        private let session = Atomic(0)
+        private let subject = Atomic(0)
+        private let client = Atomic(0)
+        private let key = Atomic(0)
+        private let everything = Atomic(0)
+
+        subscript(kind: RevocationKind) -> Atomic<Int> {
+            _read {
+                switch kind {
+                case .token: yield token
+                case .session: yield session
+                case .subject: yield subject
+                case .client: yield client
+                case .key: yield key
+                case .everything: yield everything
+                }
+            }
+        }
+    }
+
+    /// One loop's view of the index. Not Sendable: made and used on one thread.
+    public final class Reader {
+        private let plain: ConcurrentTable.Reader
+        private let bounded: ConcurrentTable.Reader
+        private let statistics: Statistics
+
+        /// A view of `index` for the thread that makes it.
+        public init(_ index: RevocationIndex) {
+            plain = ConcurrentTable.Reader(index.plain)
+            bounded = ConcurrentTable.Reader(index.bounded)
+            statistics = index.statistics
+        }
+
+        /// Whether there is any revocation of `kind`: without one, no key of it need be made. One load.
+        public func has(_ kind: RevocationKind) -> Bool {
+            statistics.entries[kind].load(ordering: .acquiring) != 0
+        }
+
+        /// Whether a token with this identifier, issued at `issuedAt`, is revoked. O(1), no allocation.
+        public func revokes(_ key: RevocationKey, issuedAt: WallInstant) -> Bool {
+            guard has(key.kind) else { return false }
+            if plain.match(key) != .absent { return true }
+            if case .present(let bound) = bounded.match(key) { return issuedAt.milliseconds <= bound }
+            return false
+        }
+    }
+
+    /// The one place from which the index changes.
+    public struct Writer: ~Copyable {
+        private let statistics: Statistics
+        private var plain: ConcurrentTable.Writer
+        private var bounded: ConcurrentTable.Writer
+        private let maxRevocations: Int
+        private let graceSeconds: Int64
+
+        fileprivate init(_ index: RevocationIndex, maxRevocations: Int, clockSkew: Duration) {
+            statistics = index.statistics
+            plain = ConcurrentTable.Writer(index.plain)
+            bounded = ConcurrentTable.Writer(index.bounded)
+            self.maxRevocations = maxRevocations
+            graceSeconds = (clockSkew + Retention.margin).components.seconds
+            publish()
+        }
+
+        /// Entries, the expired ones not yet dropped included.
+        public var count: Int { plain.count + bounded.count }
+
+        /// Adds revocations; the strictest of equal keys stays. Amortised O(1) each.
+        ///
+        /// - Throws: ``IndexFull`` when the ceiling is reached; what came before in the list is in.
+        public mutating func apply(_ revocations: some Sequence<Revocation>) throws(IndexFull) {
+            defer { publish() }
+            for revocation in revocations { try apply(revocation) }
+        }
+
+        private mutating func apply(_ revocation: Revocation) throws(IndexFull) {
+            let key = revocation.key
+            if count >= maxRevocations {
+                let known = revocation.issuedBefore == nil ? plain.contains(key) : bounded.contains(key)
+                guard known else { throw IndexFull(maxRevocations: maxRevocations) }
+            }
+            // The count first (publish() makes it exact), because a reader does not look for a kind of which there is
+            // none.
+            statistics.entries[key.kind].add(1, ordering: .releasing)
+            if let bound = revocation.issuedBefore {
+                bounded.put(key, expiresAtSeconds: revocation.expiresAtSeconds, bound: bound.milliseconds)
+            } else {
+                plain.put(key, expiresAtSeconds: revocation.expiresAtSeconds, bound: .max)
+            }
+        }
+
+        /// Lets go what no accepted token can need any more.
+        ///
+        /// - Parameter latest: the greatest civil time ever seen: expiry does not go back with a clock that does.
+        public mutating func expire(at latest: WallInstant) {
+            statistics.droppedByMilliseconds.max(latest.milliseconds, ordering: .sequentiallyConsistent)
+            plain.drop(before: latest.seconds - graceSeconds)
+            bounded.drop(before: latest.seconds - graceSeconds)
+            publish()
+        }
+
+        private func publish() {
+            for kind in RevocationKind.allCases {
+                let entries = plain.counts[Int(kind.rawValue)] + bounded.counts[Int(kind.rawValue)]
+                statistics.entries[kind].store(entries, ordering: .relaxed)
+            }
+            statistics.bytes.store(plain.bytes + bounded.bytes, ordering: .relaxed)
+            statistics.changes.add(1, ordering: .releasing)
+            // A confirmation may leave this process next: every reader's later load must see what was just stored.
+            atomicMemoryFence(ordering: .sequentiallyConsistent)
+        }
+    }
+}
+
+/// The index holds as many revocations as it was allowed to. Its owner must stop accepting tokens: it cannot know all
+/// that is revoked.
+public struct IndexFull: Error, Equatable, CustomStringConvertible {
+    /// The ceiling that the writer was made with.
+    public let maxRevocations: Int
+
+    public var description: String {
+        "the revocation index is full at \(maxRevocations) entries: raise max-revocations, or give it more memory"
+    }
+}

@@ -1,0 +1,41 @@
+public import QuashJWT
+
+/// What a validator says of one token.
+public enum Verdict: Sendable {
+    /// Valid, not revoked, and the lease held when this was decided.
+    case accepted(VerifiedToken)
+    /// Never to be accepted: to a client, one and the same 401 whatever the reason.
+    case refused(Refusal)
+    /// This process cannot decide now: to a client 503, never 401, on which it would throw its refresh token away.
+    case unavailable(Unavailability)
+}
+
+/// Why a token is refused; for metrics and logs, not for clients.
+public enum Refusal: Hashable, Sendable {
+    case invalid(TokenRefusal)
+    /// By what kind of revocation.
+    case revoked(RevocationKind)
+
+    /// A metric's label.
+    public var name: String {
+        switch self {
+        case .invalid(let refusal): refusal.rawValue
+        case .revoked: "revoked"
+        }
+    }
+}
+
+/// Why a validator cannot decide.
+public enum Unavailability: String, CaseIterable, Sendable, CustomStringConvertible {
+    /// The feed has not been heard for as long as the lease lasts.
+    case leaseEnded = "lease_ended"
+    /// No keys have been loaded yet.
+    case noKeys = "no_keys"
+
+    public var description: String {
+        switch self {
+        case .leaseEnded: "the revocation feed cannot be heard"
+        case .noKeys: "no keys to verify with have been loaded"
+        }
+    }
+}

@@ -1,0 +1,191 @@
+import QuashLoop
+
+/// Drives a `ConnectionMachine` with a connection's events: a short way from a read to the route and back to a write.
+final class ServerConnection: ConnectionDelegate {
+    /// Nil once the connection is closed: an exchange that outlives its client keeps nothing else alive.
+    private var server: HTTPServer?
+
+    var isClosed: Bool { server == nil }
+    var loop: Loop { connection.loop }
+
+    private let connection: Connection
+    private var machine: ConnectionMachine
+    private var input = InputBuffer()
+    /// Answers whose turn has come, written together when the bytes at hand are used up.
+    private var output: [UInt8] = []
+    /// Answers that wait for earlier ones.
+    private var held: [UInt64: [UInt8]] = [:]
+    private var isProcessing = false
+    private var isEnding = false
+    private var timer: Timer?
+    private var timerDue: LoopInstant?
+
+    init(_ connection: Connection, server: HTTPServer) {
+        self.connection = connection
+        self.server = server
+        machine = ConnectionMachine(limits: server.limits, now: server.loop.now)
+    }
+
+    // MARK: Events
+
+    func connectionOpened(_ connection: Connection) { armTimer() }
+
+    func connection(_ connection: Connection, received bytes: UnsafeRawBufferPointer) {
+        unsafe input.beginRead(bytes)
+        process()
+        input.endRead()
+    }
+
+    func connectionDrained(_ connection: Connection) {
+        machine.drained()
+        process()
+    }
+
+    func connectionReachedEnd(_ connection: Connection) {
+        process()
+        machine.peerEnded()
+        settle()
+    }
+
+    func connectionClosed(_ connection: Connection, because reason: LoopError?) {
+        timer?.close()
+        held.removeAll()
+        server?.connectionClosed(self)
+        server = nil
+    }
+
+    func drain() {
+        machine.drain()
+        if !isProcessing { settle() }
+    }
+
+    func close() { connection.close() }
+
+    // MARK: Requests
+
+    /// Takes every request out of the input, gives it to the responder, and writes the answers that came meanwhile.
+    private func process() {
+        guard let server else { return }
+        isProcessing = true
+        let now = loop.now
+        var isWaiting = false
+        while !isWaiting {
+            let view = input.view
+            switch unsafe view.withBytes({ unsafe machine.advance($0, now: now) }) {
+            case .wait:
+                isWaiting = true
+            case .head:
+                var limitBytes = 0
+                withRequest(view) { limitBytes = server.responder.bodyLimitBytes(for: $0) }
+                machine.allowBody(limitBytes: limitBytes)
+            case .sendContinue:
+                output += Self.continueResponse
+            case .respond(let number):
+                let exchange = HTTPExchange(self, number: number, isHead: machine.parser.head.method == .head)
+                withRequest(view) { server.responder.respond(to: $0, exchange) }
+                machine.finishRequest()
+            case .refuse(let failure, let number):
+                refuse(failure, number)
+            }
+            input.use(machine.takeUsed())
+        }
+        isProcessing = false
+        settle()
+    }
+
+    /// Calls `body` with the request whose head, at least, is complete.
+    ///
+    /// SAFETY: the bytes are those of `view`, which does not change, or of arrays held here; the fields change only in
+    /// `finishRequest`, which comes after this, and this object outlives the call, which comes from its connection.
+    private func withRequest(_ view: borrowing InputBuffer.View, _ body: (borrowing HTTPRequest) -> Void) {
+        let head = machine.parser.head
+        let fields = unsafe machine.parser.fields.unsafeSpan
+        if machine.isChunked, !machine.chunkedHead.isEmpty {
+            let headBytes = machine.chunkedHead
+            let content = machine.chunkedBody
+            unsafe body(HTTPRequest(bytes: headBytes.span.bytes, fields: fields, head: head, body: content.span.bytes))
+            return
+        }
+        unsafe view.withBytes { bytes in
+            let span = unsafe RawSpan(_unsafeBytes: bytes)
+            var content = 0
+            if case .length(let length) = head.framing, head.byteCount + length <= bytes.count { content = length }
+            body(
+                HTTPRequest(
+                    bytes: span, fields: fields, head: head,
+                    body: span.extracting(head.byteCount..<head.byteCount + content)))
+        }
+    }
+
+    private func refuse(_ failure: RequestFailure, _ number: UInt64) {
+        let fields: FieldLines = ["Content-Type": "text/plain; charset=utf-8"]
+        let response = PreparedResponse(failure.status, fields: fields, body: Array("\(failure.reason)\n".utf8))
+        answer(number, response, extraFields: nil, withoutBody: false)
+    }
+
+    // MARK: Answers
+
+    func answer(_ number: UInt64, _ response: PreparedResponse, extraFields: FieldLines?, withoutBody: Bool) {
+        guard let server else { return }
+        switch machine.answered(number, now: loop.now) {
+        case .now(let closes):
+            response.append(
+                to: &output, date: &server.date, extraFields: extraFields, closes: closes, withoutBody: withoutBody)
+            while let next = machine.nextHeld() { output += held.removeValue(forKey: next) ?? [] }
+            // The socket may have been paused, and requests may be waiting in the input.
+            if !isProcessing { process() }
+        case .later(let closes):
+            var bytes: [UInt8] = []
+            response.append(
+                to: &bytes, date: &server.date, extraFields: extraFields, closes: closes, withoutBody: withoutBody)
+            held[number] = bytes
+        }
+    }
+
+    /// Writes what is ready and sets the connection to what the machine wants.
+    private func settle() {
+        guard let server, !isEnding else { return }
+        if !output.isEmpty {
+            if !connection.write(output) { machine.writeStalled(now: loop.now) }
+            let isLarge = output.capacity > HTTPLimits.maxKeptOutputBytes
+            output.removeAll(keepingCapacity: !isLarge)
+        }
+        if machine.isFinished {
+            isEnding = true
+            timer?.close()
+            let isWritten = connection.queuedBytes == 0
+            connection.closeAfterFlush(
+                deadline: isWritten ? server.limits.lingerTimeout : server.limits.writeTimeout)
+            return
+        }
+        if machine.pausesReading { connection.pauseReading() } else { connection.resumeReading() }
+        armTimer()
+    }
+
+    // MARK: Deadlines
+
+    /// The timer is set anew only when a deadline comes before it; when it fires too early, it is set again. So a
+    /// request that is answered at once costs no call of the timer.
+    private func armTimer() {
+        guard !isClosed, let deadline = machine.deadline else { return }
+        if let timerDue, timerDue <= deadline { return }
+        let timer = timer ?? Timer(on: loop) { [unowned self] in timerFired() }
+        self.timer = timer
+        timerDue = deadline
+        timer.start(after: deadline - loop.now)
+    }
+
+    private func timerFired() {
+        timerDue = nil
+        switch machine.deadlineReached(now: loop.now) {
+        case .none:
+            armTimer()
+        case .refuse(let failure, let number):
+            refuse(failure, number)
+        case .close:
+            connection.close(because: LoopError(.timedOut, "the client kept the connection open without a request"))
+        }
+    }
+
+    private static let continueResponse = Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)
+}

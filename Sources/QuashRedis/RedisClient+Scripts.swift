@@ -1,0 +1,67 @@
+import QuashLoop
+
+extension RedisClient {
+    /// Runs a script by its digest (EVALSHA); where the server does not know it, as after a restart, loads it and runs
+    /// it once more.
+    ///
+    /// A user who may not load scripts gets a `NOSCRIPT` failure then, which says so.
+    ///
+    /// - Parameters:
+    ///   - keys: what the script takes as KEYS; the user needs to be allowed to read and write each.
+    ///   - timeout: for all of it.
+    ///   - completion: as with `send`.
+    package func eval(
+        _ script: RedisScript, keys: [[UInt8]], arguments: [[UInt8]], timeout: Duration,
+        completion: @escaping Completion
+    ) {
+        let head = ["EVALSHA", script.digest, "\(keys.count)"].map { Array($0.utf8) }
+        let command = RedisCommand(head + keys + arguments)
+        let deadline = loop.now + timeout
+        send(command, deadline: deadline) { [weak self] result in
+            guard let self, result.isUnknownScript else { return completion(result) }
+            // Sent together: where the loading fails, the script is still unknown, and the second answer says that.
+            var loading: Result<RESPValue, RedisError>?
+            send(script.loading, deadline: deadline) { loading = $0 }
+            send(command, deadline: deadline) { result in
+                if result.isUnknownScript, case .failure(let error) = loading {
+                    completion(
+                        .failure(
+                            RedisError(
+                                .server(prefix: "NOSCRIPT"),
+                                "Redis does not know the script \(script.name), and it cannot be loaded: \(error)")))
+                } else {
+                    completion(result)
+                }
+            }
+        }
+    }
+
+    /// Loads a script, so that those who may not load it can run it.
+    package func load(_ script: RedisScript, timeout: Duration, completion: @escaping (RedisError?) -> Void) {
+        send(script.loading, timeout: timeout) { result in
+            if case .failure(let error) = result { completion(error) } else { completion(nil) }
+        }
+    }
+
+    /// Asks what decides whether this Redis may hold revocations. See `ServerFacts`.
+    package func readServerFacts(
+        timeout: Duration, completion: @escaping (Result<ServerFacts, RedisError>) -> Void
+    ) {
+        send(RedisCommand("INFO"), timeout: timeout) { result in
+            completion(
+                result.flatMap { reply in
+                    Result { () throws(RedisError) in try ServerFacts(info: reply.text ?? "") }
+                })
+        }
+    }
+}
+
+extension RedisScript {
+    fileprivate var loading: RedisCommand { RedisCommand("SCRIPT", "LOAD", source) }
+}
+
+extension Result<RESPValue, RedisError> {
+    fileprivate var isUnknownScript: Bool {
+        if case .failure(let error) = self { error.serverPrefix == "NOSCRIPT" } else { false }
+    }
+}

@@ -1,0 +1,146 @@
+import QuashLoop
+
+/// What a link tells its user, on the link's loop.
+protocol RedisLinkUser: AnyObject {
+    /// The handshake is over; commands can be written.
+    func linkCameUp(_ link: RedisLink)
+    /// A reply came that does not belong to the handshake.
+    func link(_ link: RedisLink, received reply: RESPValue)
+    /// The connection was lost, or an attempt to make one failed. Another attempt follows.
+    func link(_ link: RedisLink, lost error: RedisError)
+}
+
+/// Drives a `LinkMachine`: one connection to Redis at a time, greeted, decoded, and made again when it is lost.
+final class RedisLink {
+    private let loop: Loop
+    private let options: RedisOptions
+    private weak let user: (any RedisLinkUser)?
+    private var machine: LinkMachine
+    private var timer: Timer?
+    private var connection: Connection?
+    /// That of `connection`; it goes with it.
+    private var reader: RESPReader?
+
+    init(on loop: Loop, options: RedisOptions, user: any RedisLinkUser) {
+        self.loop = loop
+        self.options = options
+        self.user = user
+        machine = LinkMachine(options)
+        timer = Timer(on: loop) { [weak self] in self?.deadlineReached() }
+    }
+
+    deinit {
+        close()
+    }
+
+    var isUp: Bool { machine.isUp }
+    var generation: UInt64 { machine.generation }
+
+    func start() {
+        machine.start(now: loop.now)
+        connect()
+    }
+
+    /// Writes a command on the connection that is up.
+    ///
+    /// - Throws: `.unavailable` or `.overloaded`, and then no byte of it was written.
+    func write(_ command: RedisCommand) throws(RedisError) {
+        guard let connection, machine.isUp else {
+            throw RedisError(.unavailable, "there is no connection to Redis at \(options.endpoint)")
+        }
+        let bytes = command.encoded
+        guard connection.queuedBytes + bytes.count <= RedisLimits.maxQueuedBytes else {
+            throw RedisError(
+                .overloaded, "Redis at \(options.endpoint) takes commands too slowly: too many bytes wait to be written"
+            )
+        }
+        connection.write(bytes)
+    }
+
+    /// Gives the connection up, tells the user, and waits before the next attempt.
+    func drop(_ error: RedisError) {
+        guard let connection else { return }
+        self.connection = nil
+        reader = nil
+        connection.close()
+        machine.lost(now: loop.now, random: UInt64.random(in: .min ... .max))
+        arm()
+        user?.link(self, lost: error)
+    }
+
+    /// Ends the link; nothing is told to the user any more.
+    func close() {
+        machine.close()
+        timer?.close()
+        timer = nil
+        reader = nil
+        connection?.close()
+        connection = nil
+    }
+
+    private func connect() {
+        reader = RESPReader()
+        connection = Connection.connect(
+            on: loop, to: options.endpoint, tls: options.tls, timeout: options.connectTimeout,
+            limits: ConnectionLimits(maxQueuedBytes: RedisLimits.maxQueuedBytes), delegate: self)
+        arm()
+    }
+
+    private func deadlineReached() {
+        switch machine.deadlineReached(now: loop.now) {
+        case .nothing: arm()
+        case .connect: connect()
+        case .drop(let error): drop(error)
+        }
+    }
+
+    private func arm() {
+        if let deadline = machine.deadline {
+            timer?.start(after: deadline - loop.now)
+        } else {
+            timer?.stop()
+        }
+    }
+
+    private func received(_ reply: RESPValue) {
+        switch machine.received(reply, now: loop.now) {
+        case .nothing: break
+        case .becameUp:
+            arm()
+            user?.linkCameUp(self)
+        case .deliver: user?.link(self, received: reply)
+        case .drop(let error): drop(error)
+        }
+    }
+}
+
+@available(*, unavailable)
+extension RedisLink: Sendable {}
+
+// A connection that was dropped still reports its end, so each of these asks first whether it is the one in use.
+extension RedisLink: ConnectionDelegate {
+    func connectionOpened(_ connection: Connection) {
+        guard connection === self.connection else { return }
+        for command in machine.opened() { connection.write(command.encoded) }
+    }
+
+    func connection(_ connection: Connection, received bytes: UnsafeRawBufferPointer) {
+        guard connection === self.connection else { return }
+        do throws(RedisError) {
+            unsafe try reader?.feed(bytes)
+            // Whoever gets a reply may drop or close this link, and then the reader is gone with the connection.
+            while let reply = try reader?.next() { received(reply) }
+        } catch {
+            drop(error)
+        }
+    }
+
+    func connectionDrained(_ connection: Connection) {}
+
+    func connectionClosed(_ connection: Connection, because reason: LoopError?) {
+        guard connection === self.connection else { return }
+        // Without a reason it would be this side that closed, and that is done in `drop` and `close` alone.
+        let words = reason?.description ?? "the connection closed"
+        drop(RedisError(.unavailable, "Redis at \(options.endpoint): \(words)"))
+    }
+}

@@ -1,0 +1,70 @@
+/// What a Redis says of itself (INFO) that decides whether revocations are safe in it.
+package struct ServerFacts: Equatable, Sendable {
+    package let version: String
+    package let evictionPolicy: String
+    package let evictedKeys: Int64
+    package let hasAppendOnlyFile: Bool
+    package let role: String
+
+    /// The oldest version whose scripts may say `#!lua flags=allow-oom`, so that a full Redis takes a revocation still.
+    package static let minimumVersion = (major: 7, minor: 0)
+
+    /// Reads the answer of INFO: lines `name:value`, of which most do not matter here.
+    ///
+    /// - Throws: `.protocolViolation` when a fact is missing.
+    package init(info: String) throws(RedisError) {
+        var fields: [Substring: Substring] = [:]
+        // A line end is CRLF, which is one Character and so no separator of lines for `split` by "\n".
+        for line in info.split(whereSeparator: \.isNewline) {
+            guard let colon = line.firstIndex(of: ":") else { continue }
+            fields[line[..<colon]] = line[line.index(after: colon)...]
+        }
+        func field(_ name: Substring) throws(RedisError) -> String {
+            guard let value = fields[name] else {
+                throw RedisError(.protocolViolation, "the server's INFO does not say \(name), as Redis does")
+            }
+            return String(value)
+        }
+        version = try field("redis_version")
+        evictionPolicy = try field("maxmemory_policy")
+        evictedKeys = Int64(try field("evicted_keys")) ?? 0
+        hasAppendOnlyFile = try field("aof_enabled") == "1"
+        role = try field("role")
+    }
+
+    /// Why this Redis must not be used, in sentences that say what to do; empty when nothing speaks against it.
+    package var refusals: [String] {
+        var refusals: [String] = []
+        if evictionPolicy != "noeviction" {
+            refusals.append(
+                "Redis may evict keys (maxmemory-policy \(evictionPolicy)), and a revocation that is evicted is "
+                    + "undone: set maxmemory-policy noeviction")
+        }
+        let numbers = version.split(separator: ".").prefix(2).map { Int($0) ?? 0 }
+        let (major, minor) = (numbers.first ?? 0, numbers.dropFirst().first ?? 0)
+        if (major, minor) < Self.minimumVersion {
+            refusals.append(
+                "Redis \(version) is too old: use \(Self.minimumVersion.major).\(Self.minimumVersion.minor) or newer")
+        }
+        return refusals
+    }
+
+    /// What an operator should know, in sentences that say what to do; empty when all is well.
+    package var warnings: [String] {
+        var warnings: [String] = []
+        if !hasAppendOnlyFile {
+            warnings.append(
+                "Redis keeps no append-only file: a crash of it loses every revocation that came after its "
+                    + "last snapshot; set appendonly yes")
+        }
+        if evictedKeys > 0 {
+            warnings.append(
+                "Redis has evicted \(evictedKeys) keys since it started: revocations may have been among them, "
+                    + "and those are undone: set maxmemory-policy noeviction, and revoke again what matters")
+        }
+        if role != "master" {
+            warnings.append("this Redis is a replica, which takes no revocation: name the master")
+        }
+        return warnings
+    }
+}

@@ -1,0 +1,327 @@
+import Logging
+import Quash
+import QuashLoop
+import QuashRedis
+
+/// Follows the feed: the driver of ``Feed`` on one loop, with a connection for commands and a subscribed one.
+///
+/// Validators and issuers run the same one, each on a thread of its own, so that a revocation never waits behind
+/// requests. It owns the writer of the index: there is no other door into it.
+final class FeedFollower {
+    struct Settings {
+        var redis: RedisOptions
+        /// Registered as `<node>/<boot>`, where `boot` is made anew for each process.
+        var node: String
+        var feed: Feed.Settings
+        var maxRevocations: Int
+        var clockSkew: Duration
+        /// How much longer than its expiry this process remembers the revocation of a session: an issuer refuses the
+        /// session's refresh token too, even if Redis should forget that the session ended.
+        var sessionRetention: Duration = .zero
+    }
+
+    /// Longest wait for an answer: well below a lease, so that a hung connection is left before the lease ends.
+    private static let answerTimeout: Duration = .seconds(2)
+    private static let expiryInterval: Duration = .seconds(15)
+    /// Between two looks at whether Redis may be used: somebody may configure it anew while it runs.
+    private static let inspectionInterval: Duration = .seconds(15)
+    /// The same while it may not.
+    private static let unfitInspectionInterval: Duration = .seconds(2)
+
+    private let loop: Loop
+    private let settings: Settings
+    private let lease: Lease
+    private let status: FeedStatus
+    private let metrics: FeedMetrics
+    private let log: Logger
+    private let gaps: Counter
+    private let resyncs: [Feed.ResyncCause: Counter]
+    private let node: String
+    private var feed: Feed
+    private var writer: RevocationIndex.Writer
+    private var latestWall = WallInstant(milliseconds: 0)
+    private var client: RedisClient?
+    private var subscriber: RedisSubscriber?
+    private var wakeTimer: Timer?
+    private var expiryTimer: Timer?
+    private var inspectionTimer: Timer?
+    /// Whether the machine was told of this connection, because Redis was found fit on it.
+    private var isFollowing = false
+    private var isLeaving = false
+
+    /// Called when no epoch is open; an issuer opens one.
+    var recoveryNeeded: () -> Void = {}
+
+    init(
+        on loop: Loop, settings: Settings, index: RevocationIndex, lease: Lease, status: FeedStatus,
+        metrics: FeedMetrics, log: Logger
+    ) {
+        self.loop = loop
+        self.settings = settings
+        self.lease = lease
+        self.status = status
+        self.metrics = metrics
+        self.log = log
+        gaps = metrics.gaps.cell()
+        resyncs = Dictionary(
+            uniqueKeysWithValues: Feed.ResyncCause.allCases.map { ($0, metrics.resyncs.cell($0.rawValue)) })
+        node = "\(settings.node)/\(hexadecimal(.random(in: .min ... .max)))"
+        feed = Feed(settings: settings.feed, seed: .random(in: .min ... .max))
+        writer = index.makeWriter(maxRevocations: settings.maxRevocations, clockSkew: settings.clockSkew)
+    }
+
+    func start() {
+        wakeTimer = Timer(on: loop) { [weak self] in self?.wake() }
+        expiryTimer = Timer(on: loop) { [weak self] in self?.expire() }
+        expiryTimer?.start(after: Self.expiryInterval, repeating: Self.expiryInterval)
+        inspectionTimer = Timer(on: loop) { [weak self] in self?.inspect() }
+        client = RedisClient(on: loop, options: settings.redis) { [weak self] in self?.stateChanged($0) }
+        subscriber = RedisSubscriber(on: loop, options: settings.redis, channels: [FeedScript.channel]) {
+            [weak self] in self?.heard($0)
+        }
+        subscriber?.start()
+        client?.start()
+    }
+
+    /// Gives the lease back: nothing is accepted from now on, and no confirmation waits for this node.
+    ///
+    /// - Parameter done: called once Redis has answered, or cannot.
+    func leave(done: @escaping () -> Void) {
+        isLeaving = true
+        lease.drop()
+        wakeTimer?.stop()
+        guard let client else { return done() }
+        let arguments = [FeedScript.text(node)]
+        client.eval(FeedScript.leave, keys: FeedScript.keys, arguments: arguments, timeout: Self.answerTimeout) {
+            [weak self] _ in
+            self?.close()
+            done()
+        }
+    }
+
+    private func close() {
+        client?.close()
+        subscriber?.close()
+        wakeTimer?.close()
+        expiryTimer?.close()
+        inspectionTimer?.close()
+    }
+
+    // MARK: What happens
+
+    private func stateChanged(_ state: RedisClient.State) {
+        switch state {
+        case .up:
+            log.info("connected to redis", metadata: ["address": "\(settings.redis)"])
+            status.update { $0.isConnected = true }
+            inspect()
+        case .down(let error):
+            if status.snapshot.isConnected {
+                log.warning("lost redis", metadata: ["error": "\(error)"])
+            }
+            status.update { $0.isConnected = false }
+            unfollow()
+        }
+    }
+
+    private func unfollow() {
+        isFollowing = false
+        inspectionTimer?.stop()
+        perform(feed.disconnected())
+    }
+
+    /// Asks Redis how it is configured. Before that is known to be safe nothing is renewed, so no lease is held for
+    /// long.
+    private func inspect() {
+        client?.readServerFacts(timeout: Self.answerTimeout) { [weak self] result in
+            guard let self, !isLeaving, client?.isUp == true else { return }
+            switch result {
+            case .success(let facts): inspected(facts)
+            case .failure(let error):
+                log.warning("redis does not tell how it is configured", metadata: ["error": "\(error)"])
+                inspectionTimer?.start(after: Self.unfitInspectionInterval)
+            }
+        }
+    }
+
+    private func inspected(_ facts: ServerFacts) {
+        let reason = facts.refusals.isEmpty ? nil : facts.refusals.joined(separator: "; ")
+        if let reason, reason != status.snapshot.unfitServer {
+            log.critical("this redis must not be used: nothing is accepted", metadata: ["error": "\(reason)"])
+        }
+        status.update { $0.unfitServer = reason }
+        guard reason == nil else {
+            lease.drop()
+            unfollow()
+            inspectionTimer?.start(after: Self.unfitInspectionInterval)
+            return
+        }
+        inspectionTimer?.start(after: Self.inspectionInterval)
+        guard !isFollowing else { return }
+        isFollowing = true
+        for warning in facts.warnings { log.warning("redis is at risk", metadata: ["warning": "\(warning)"]) }
+        perform(feed.connected(now: .now()))
+    }
+
+    private func heard(_ event: RedisSubscriber.Event) {
+        switch event {
+        case .subscribed:
+            status.update { $0.isSubscribed = true }
+            perform(feed.subscribed(now: .now()))
+        case .message(_, let payload):
+            guard let message = FeedMessage(payload) else {
+                return perform(feed.receivedMalformedMessage(now: .now()))
+            }
+            perform(feed.received(message, now: .now()))
+            metrics.propagated(from: message.committedMicroseconds, to: .now())
+        case .lost(let error):
+            if status.snapshot.isSubscribed {
+                log.warning("lost the subscription", metadata: ["error": "\(error)"])
+            }
+            status.update { $0.isSubscribed = false }
+        }
+    }
+
+    private func wake() { perform(feed.deadlineReached(now: .now())) }
+
+    private func expire() {
+        latestWall = max(latestWall, ClockReading.now().wall)
+        writer.expire(at: latestWall)
+    }
+
+    // MARK: What to do
+
+    private func perform(_ actions: [Feed.Action]) {
+        guard !isLeaving else { return }
+        for action in actions where !perform(action) { return }
+        let position = feed.position
+        status.update { $0.position = position }
+    }
+
+    /// - Returns: whether the actions after this one may be carried out.
+    private func perform(_ action: Feed.Action) -> Bool {
+        switch action {
+        case .renew(let request): renew(request)
+        case .readDirectory: readDirectory()
+        case .read(let page): read(page)
+        case .apply(let revocations): return apply(revocations)
+        case .extend(let grant): extend(grant)
+        case .dropLease: lease.drop()
+        case .wake(let instant): wakeTimer?.start(after: max(.zero, instant - ClockReading.now().boot))
+        case .report(let event): report(event)
+        }
+        return true
+    }
+
+    private func apply(_ revocations: [Revocation]) -> Bool {
+        do {
+            try writer.apply(settings.sessionRetention == .zero ? revocations : revocations.map(prolonged))
+            for revocation in revocations { metrics.applied(revocation.key.kind) }
+            return true
+        } catch {
+            log.critical(
+                "the index refuses revocations: this node refuses every token", metadata: ["error": "\(error)"])
+            status.update { $0.halted = "\(error)" }
+            perform(feed.applyFailed())
+            return false
+        }
+    }
+
+    private func prolonged(_ revocation: Revocation) -> Revocation {
+        guard revocation.key.kind == .session else { return revocation }
+        let seconds = Int64(revocation.expiresAtSeconds) + settings.sessionRetention.components.seconds
+        return Revocation(
+            key: revocation.key, issuedBefore: revocation.issuedBefore, expiresAtSeconds: UInt32(clamping: seconds))
+    }
+
+    private func extend(_ grant: LeaseGrant) {
+        let hadLease = lease.holds(at: .now())
+        lease.extend(grant)
+        let position = feed.position
+        status.update {
+            $0.renewed = grant.sent
+            $0.head = position?.sequence ?? 0
+        }
+        if !hadLease {
+            log.info(
+                "lease held",
+                metadata: [
+                    "epoch": "\(position?.epoch.description ?? "")", "sequence": "\(position?.sequence ?? 0)",
+                    "entries": "\(writer.count)",
+                ])
+        }
+    }
+
+    private func renew(_ request: RenewRequest) {
+        let arguments = FeedScript.renewArguments(node: node, request, lease: settings.feed.lease)
+        client?.eval(FeedScript.renew, keys: FeedScript.keys, arguments: arguments, timeout: Self.answerTimeout) {
+            [weak self] result in
+            self?.answered(result, as: RenewReply.init) { [weak self] reply in
+                guard let self else { return }
+                perform(feed.renewed(reply, now: .now()))
+            }
+        }
+    }
+
+    private func readDirectory() {
+        let command = RedisCommand("HGETALL", FeedScript.directoryKey)
+        client?.send(command, timeout: Self.answerTimeout) { [weak self] result in
+            self?.answered(result, as: LiveDirectory.init) { [weak self] directory in
+                guard let self else { return }
+                perform(feed.received(directory, now: .now()))
+            }
+        }
+    }
+
+    private func read(_ page: LivePage) {
+        client?.send(FeedScript.pageCommand(page), timeout: Self.answerTimeout) { [weak self] result in
+            self?.answered(result, as: { $0.bytes ?? [] }) { [weak self] bytes in
+                guard let self else { return }
+                perform(feed.received(page: bytes, now: .now()))
+            }
+        }
+    }
+
+    /// Passes an answer on; a failure on a connection that is still there is the machine's to hear. One that was lost
+    /// says so by itself.
+    private func answered<Answer>(
+        _ result: Result<RESPValue, RedisError>, as decode: (RESPValue) throws -> Answer,
+        then use: (Answer) -> Void
+    ) {
+        do {
+            use(try decode(try result.get()))
+        } catch {
+            log.warning("the feed did not answer", metadata: ["error": "\(error)"])
+            if client?.isUp == true { perform(feed.failed(now: .now())) }
+        }
+    }
+
+    private func report(_ event: Feed.Event) {
+        switch event {
+        case .gap:
+            gaps.increment()
+            log.debug("a message is missing: fetching it")
+        case .resync(let cause):
+            resyncs[cause]?.increment()
+            log.info("reading the live set", metadata: ["cause": "\(cause.rawValue)"])
+        case .damaged:
+            log.error("the live set in redis lost data: asking the issuers to restore it")
+        case .recovering:
+            log.notice("no epoch is open: waiting for an issuer")
+            recoveryNeeded()
+        case .unreadable(let error):
+            status.update { $0.halted = "\(error)" }
+            log.critical(
+                "the feed holds an entry that cannot be read: this node refuses every token",
+                metadata: ["error": "\(error)"])
+        case .malformedMessage:
+            log.warning("something else is published on the feed's channel")
+        }
+    }
+}
+
+/// 16 lower-case digits.
+func hexadecimal(_ word: UInt64) -> String {
+    let digits = String(word, radix: 16)
+    return String(repeating: "0", count: 16 - digits.count) + digits
+}

@@ -1,0 +1,119 @@
+import QuashHTTP
+import QuashLoop
+
+/// The issuer's public listener: which endpoint answers what.
+final class PublicRoutes: HTTPResponder {
+    private enum Route {
+        case token, revoke, introspect, logout, keys, metadata
+    }
+
+    private let endpoints: TokenEndpoints
+
+    init(_ endpoints: TokenEndpoints) {
+        self.endpoints = endpoints
+    }
+
+    /// The same everywhere, so that a wrong path or method is answered as such and not by the length of the body.
+    func bodyLimitBytes(for request: borrowing HTTPRequest) -> Int { TokenEndpoints.maxBodyBytes }
+
+    func respond(to request: borrowing HTTPRequest, _ exchange: HTTPExchange) {
+        guard let route = route(request) else {
+            return exchange.send(Problem(.notFound, "there is nothing at this path"))
+        }
+        switch (route, request.method) {
+        case (.keys, .get), (.keys, .head): endpoints.keys(exchange)
+        case (.metadata, .get), (.metadata, .head): endpoints.serverMetadata(exchange)
+        case (.keys, _), (.metadata, _): exchange.send(allowing: "GET, HEAD")
+        case (.token, .post): endpoints.token(request, exchange)
+        case (.revoke, .post): endpoints.revoke(request, exchange)
+        case (.introspect, .post): endpoints.introspect(request, exchange)
+        case (.logout, .post): endpoints.logout(request, exchange)
+        case (_, _): exchange.send(allowing: "POST")
+        }
+    }
+
+    private func route(_ request: borrowing HTTPRequest) -> Route? {
+        let path = request.path
+        if path.equals("/oauth2/token") { return .token }
+        if path.equals("/oauth2/revoke") { return .revoke }
+        if path.equals("/oauth2/introspect") { return .introspect }
+        if path.equals("/logout") { return .logout }
+        if path.equals("/.well-known/jwks.json") { return .keys }
+        if path.array == endpoints.metadataPath { return .metadata }
+        return nil
+    }
+}
+
+/// The issuer's admin listener. Everything but health and metrics asks for the credential, if one is configured.
+final class AdminRoutes: HTTPResponder {
+    private let endpoints: AdminEndpoints
+    private let health: HealthEndpoints
+    private let credential: SecretDigest?
+    private let asksForClientCertificate: Bool
+
+    init(
+        _ endpoints: AdminEndpoints, health: HealthEndpoints, credential: SecretDigest?, asksForClientCertificate: Bool
+    ) {
+        self.endpoints = endpoints
+        self.health = health
+        self.credential = credential
+        self.asksForClientCertificate = asksForClientCertificate
+    }
+
+    /// The same for everybody: a wrong credential is answered as such and not by the length of the body.
+    func bodyLimitBytes(for request: borrowing HTTPRequest) -> Int { AdminEndpoints.maxBodyBytes }
+
+    func respond(to request: borrowing HTTPRequest, _ exchange: HTTPExchange) {
+        if health.respond(to: request, exchange) { return }
+        if let refusal = refusal(of: request) { return exchange.send(refusal) }
+        let path = request.path
+        if path.equals("/admin/v1/sessions") {
+            guard request.method == .post else { return exchange.send(allowing: "POST") }
+            endpoints.createSession(request, exchange)
+        } else if path.equals("/admin/v1/revocations") {
+            guard request.method == .post else { return exchange.send(allowing: "POST") }
+            endpoints.revoke(request, exchange)
+        } else if path.equals("/admin/v1/nodes") {
+            guard request.method == .get else { return exchange.send(allowing: "GET") }
+            endpoints.nodes(exchange)
+        } else if let subject = Self.subject(path.array) {
+            switch request.method {
+            case .get: endpoints.listSessions(of: subject, exchange)
+            case .delete: endpoints.endSessions(of: subject, exchange)
+            default: exchange.send(allowing: "GET, DELETE")
+            }
+        } else {
+            exchange.send(Problem(.notFound, "there is nothing at this path"))
+        }
+    }
+
+    /// The one answer to whoever does not present the credential; nil for whoever does, and where none is configured.
+    private func refusal(of request: borrowing HTTPRequest) -> BearerChallenge? {
+        guard let credential else { return isFromAPage(request) ? .missing : nil }
+        return switch request.bearerToken {
+        case .nothing, .otherScheme: .missing
+        case .malformed: .invalidToken
+        case .value(let presented): credential.matches(presented) ? nil : .invalidToken
+        }
+    }
+
+    /// Whether a web page may be behind a request that needs no credential: one of another origin, or one that had its
+    /// own name resolve to this machine. A page is on this machine, too, and must not administrate.
+    private func isFromAPage(_ request: borrowing HTTPRequest) -> Bool {
+        if asksForClientCertificate { return false }
+        return request.index(of: "origin") != nil
+            || (try? Endpoint(request.authority.text))?.isLocal != true
+                && request.authority.text != "localhost"
+    }
+
+    /// The subject in `/admin/v1/subjects/{sub}/sessions`, percent-decoded.
+    private static func subject(_ path: [UInt8]) -> String? {
+        let (prefix, suffix) = (Array("/admin/v1/subjects/".utf8), Array("/sessions".utf8))
+        guard path.count > prefix.count + suffix.count, path.starts(with: prefix),
+            path.reversed().starts(with: suffix.reversed())
+        else { return nil }
+        let segment = path[prefix.count..<path.count - suffix.count]
+        guard !segment.contains(UInt8(ascii: "/")) else { return nil }
+        return FormParameters.decode(segment, plusIsSpace: false)
+    }
+}

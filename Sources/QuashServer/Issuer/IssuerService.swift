@@ -1,0 +1,371 @@
+import Logging
+import Quash
+import QuashCrypto
+import QuashJWT
+import QuashLoop
+
+/// What the issuer does, without HTTP: sign-in, refresh, logout, revocation, introspection. On one loop; every answer
+/// comes on that loop.
+///
+/// The order that makes an ending safe: the session is marked as ended in Redis first, its revocation is published
+/// second, and only then is the caller told. If the second step fails, the caller hears so and may repeat the call, and
+/// any later use of the session's refresh tokens repeats the second step too.
+final class IssuerService {
+    struct Settings: Sendable {
+        var accessLifetime: Duration
+        var refreshLifetime: Duration
+        var rotationGrace: Duration
+    }
+
+    /// A pair of tokens, as RFC 6749 §5.1 answers it.
+    struct TokenPair: Sendable {
+        let access: [UInt8]
+        let refresh: [UInt8]
+        let expiresInSeconds: Int64
+        let scope: String?
+        let session: SessionID
+    }
+
+    enum Failure: Error, Equatable {
+        /// The refresh token is dead, for whatever reason: RFC 6749 §5.2 `invalid_grant`.
+        case invalidGrant
+        /// More was asked for than was granted: `invalid_scope`.
+        case invalidScope
+        /// It is the issuer that cannot, for now.
+        case unavailable(String)
+    }
+
+    typealias Answer<Value> = (Result<Value, Failure>) -> Void
+
+    let settings: Settings
+    private let store: SessionStore
+    private let publisher: RevocationPublisher
+    private let mint: TokenMint
+    private let validator: Validator
+    /// How far this issuer has applied the feed; nil while that is unknown.
+    private let feedPosition: () -> FeedPosition?
+    private let metrics: IssuerMetrics
+    private let log: Logger
+    /// The latest bound of a revocation by issue time: what is issued after it gets a later issue time.
+    private var latestBound = WallInstant(milliseconds: 0)
+
+    init(
+        settings: Settings, store: SessionStore, publisher: RevocationPublisher, mint: TokenMint, validator: Validator,
+        feedPosition: @escaping () -> FeedPosition?, metrics: IssuerMetrics, log: Logger
+    ) {
+        self.settings = settings
+        self.store = store
+        self.publisher = publisher
+        self.mint = mint
+        self.validator = validator
+        self.feedPosition = feedPosition
+        self.metrics = metrics
+        self.log = log
+    }
+
+    // MARK: Signing in
+
+    /// Mints the first pair of a new session, for a subject whom the caller has authenticated.
+    func signIn(
+        subject: String, client: String?, scope: String?, audience: [String], answer: @escaping Answer<TokenPair>
+    ) {
+        let issued = issueTime()
+        let session = SessionID.random()
+        let record = SessionRecord(
+            subject: subject, client: client, scope: scope, audience: audience, created: issued,
+            accessExpires: issued + settings.accessLifetime, keyID: mint.currentKeyID)
+        let identifiers = (
+            access: TokenID(session: session, issuedAtMilliseconds: issued.milliseconds),
+            refresh: TokenID(session: session, issuedAtMilliseconds: issued.milliseconds)
+        )
+        sign(identifiers, record, scope: scope, session: session) { [self] result in
+            guard case .success(let pair) = result else { return answer(result) }
+            store.create(session, record, refresh: identifiers.refresh, expires: issued + settings.refreshLifetime) {
+                [self] created in
+                switch created {
+                case .failure(let error): answer(.failure(unavailable(error)))
+                case .success(let surplus):
+                    for old in surplus { end(old, isAwaited: false) { _ in } }
+                    answer(.success(pair))
+                }
+            }
+        }
+    }
+
+    private func sign(
+        _ identifiers: (access: TokenID, refresh: TokenID), _ record: SessionRecord, scope: String?,
+        session: SessionID, answer: @escaping Answer<TokenPair>
+    ) {
+        let accepted = mint.pair(
+            identifiers, record, scope: scope, accessLifetime: settings.accessLifetime,
+            refreshLifetime: settings.refreshLifetime
+        ) { [self] result in
+            answer(
+                result.map { tokens in
+                    TokenPair(
+                        access: tokens.access, refresh: tokens.refresh,
+                        expiresInSeconds: settings.accessLifetime.components.seconds, scope: scope, session: session)
+                }.mapError { unavailable($0) })
+        }
+        if !accepted { answer(.failure(.unavailable("too many sign-ins at once: try again in a second"))) }
+    }
+
+    /// The time at which a token is issued: now, but after every bound that this issuer has revoked by, so that a
+    /// sign-in in the same millisecond as a «log out everywhere» is not caught by it.
+    private func issueTime() -> WallInstant {
+        max(ClockReading.now().wall, WallInstant(milliseconds: latestBound.milliseconds + 1))
+    }
+
+    // MARK: Refreshing
+
+    /// Spends a refresh token (RFC 6749 §6).
+    ///
+    /// - Parameter client: who asks, authenticated as far as it must be; nil when nobody said.
+    /// - Parameter scope: a narrower scope for the access token, or nil for what was granted.
+    func refresh(_ token: [UInt8], client: String?, scope: String?, answer: @escaping Answer<TokenPair>) {
+        let claims: Claims
+        switch validator.validate(token.span, as: .refresh) {
+        case .accepted(let verified): claims = verified.claims
+        case .refused: return answer(.failure(.invalidGrant))
+        case .unavailable(let reason): return answer(.failure(.unavailable(reason.description)))
+        }
+        guard let presented = TokenID(claims.id), claims.clientID == nil || claims.clientID == client else {
+            return answer(.failure(.invalidGrant))
+        }
+        guard isGranted(scope, by: claims.scope) else { return answer(.failure(.invalidScope)) }
+        let now = issueTime()
+        let next = mint.successors(of: presented, issued: now, keyID: mint.currentKeyID)
+        guard let next else { return answer(.failure(.unavailable("the signing key is being replaced"))) }
+        store.rotate(
+            presented, to: next.refresh, keyID: mint.currentKeyID, now: now, grace: settings.rotationGrace,
+            expires: now + settings.refreshLifetime, accessExpires: now + settings.accessLifetime
+        ) { [self] result in
+            switch result {
+            case .failure(let error): answer(.failure(unavailable(error)))
+            case .success(let rotation):
+                // A revocation may have arrived since the token was judged; what it catches gets no successor.
+                if case .refused = validator.validate(token.span, as: .refresh) {
+                    return end(presented.session, isAwaited: false) { _ in answer(.failure(.invalidGrant)) }
+                }
+                rotated(rotation, presented, next, now, scope: scope ?? claims.scope, answer)
+            }
+        }
+    }
+
+    private func rotated(
+        _ rotation: SessionStore.Rotation, _ presented: TokenID, _ next: (access: TokenID, refresh: TokenID),
+        _ now: WallInstant, scope: String?, _ answer: @escaping Answer<TokenPair>
+    ) {
+        switch rotation {
+        case .rotated(var record):
+            metrics.refreshed(.rotated)
+            record.rotated = now
+            record.keyID = mint.currentKeyID
+            sign(next, record, scope: scope, session: presented.session, answer: answer)
+        case .replayed(let record):
+            metrics.refreshed(.replayed)
+            let same = mint.successors(of: presented, issued: record.rotated, keyID: record.keyID)
+            guard let same else { return answer(.failure(.unavailable("the signing key was replaced"))) }
+            sign(same, record, scope: scope, session: presented.session, answer: answer)
+        case .reused(let record):
+            metrics.reuseDetected()
+            log.warning(
+                "a refresh token was used twice: its session has ended", metadata: ["session": "\(presented.session)"])
+            revoke(presented.session, record, answer)
+        case .ended(let record):
+            metrics.refreshed(.ended)
+            revoke(presented.session, record, answer)
+        case .unknown:
+            metrics.refreshed(.unknown)
+            answer(.failure(.invalidGrant))
+        }
+    }
+
+    private func revoke(_ session: SessionID, _ record: SessionRecord, _ answer: @escaping Answer<TokenPair>) {
+        publishEnd(of: session, record, isAwaited: false) { result in
+            switch result {
+            case .success: answer(.failure(.invalidGrant))
+            case .failure(let failure): answer(.failure(failure))
+            }
+        }
+    }
+
+    /// Whether every word of `asked` is in `granted` (RFC 6749 §6).
+    private func isGranted(_ asked: String?, by granted: String?) -> Bool {
+        guard let asked else { return true }
+        let granted = Set((granted ?? "").split(separator: " "))
+        return asked.split(separator: " ").allSatisfy(granted.contains)
+    }
+
+    // MARK: Ending
+
+    /// Ends one session: its refresh tokens at once, its access tokens at every validator that hears of it.
+    ///
+    /// - Parameter answer: where the feed holds it.
+    func end(_ session: SessionID, isAwaited: Bool, answer: @escaping Answer<FeedPosition>) {
+        store.end(session, now: ClockReading.now().wall) { [self] result in
+            switch result {
+            case .failure(let error): answer(.failure(unavailable(error)))
+            case .success(let record): publishEnd(of: session, record, isAwaited: isAwaited, answer: answer)
+            }
+        }
+    }
+
+    /// Publishes that a session has ended, unless the feed says so already: ending it again must cost the fleet
+    /// nothing.
+    private func publishEnd(
+        of session: SessionID, _ record: SessionRecord?, isAwaited: Bool, answer: @escaping Answer<FeedPosition>
+    ) {
+        let isKnown = validator.revokes(.session(session), issuedAt: ClockReading.now().wall)
+        if isKnown, let position = feedPosition() { return answer(.success(position)) }
+        publish([sessionRevocation(session, record)], isAwaited: isAwaited, answer: answer)
+    }
+
+    /// Ends every session of a subject, and refuses every token that was issued to it until now.
+    ///
+    /// - Parameter requestID: as `RevocationPublisher.publish` takes it.
+    func endAll(
+        of subject: String, requestID: String = "", isAwaited: Bool, answer: @escaping Answer<FeedPosition>
+    ) {
+        let now = ClockReading.now().wall
+        latestBound = max(latestBound, now)
+        store.sessions(of: subject) { [self] result in
+            guard case .success(let sessions) = result else {
+                return answer(.failure(.unavailable("redis did not answer")))
+            }
+            endInStore(sessions, answer: answer) { [self] records in
+                let all = Revocation(key: .subject(subject), issuedBefore: now, expiresAtSeconds: horizon())
+                // The whole of it first: a retry finds the sessions gone, and its first commit must be the same.
+                let each = sessions.map { sessionRevocation($0, records[$0]) }
+                publish([all] + each, requestID: requestID, isAwaited: isAwaited, answer: answer)
+            }
+        }
+    }
+
+    private func publish(
+        _ revocations: [Revocation], requestID: String = "", isAwaited: Bool, answer: @escaping Answer<FeedPosition>
+    ) {
+        publisher.publish(revocations, requestID: requestID, isAwaited: isAwaited) { [self] result in
+            answer(result.mapError { unavailable($0) })
+        }
+    }
+
+    /// Carries out what an administrator asked for. Sessions are ended in Redis first, then everything is published.
+    func revoke(_ request: RevocationRequest, requestID: String, answer: @escaping Answer<FeedPosition>) {
+        for revocation in request.revocations {
+            if let bound = revocation.issuedBefore { latestBound = max(latestBound, bound) }
+        }
+        let publish = { [self] in publishTwice(request, requestID: requestID, answer: answer) }
+        switch request.kind {
+        case .session where request.issuedBefore == nil:
+            endInStore(request.names.compactMap { SessionID($0) }, answer: answer) { _ in publish() }
+        case .subject where request.names.count == 1 && request.issuedBefore == nil:
+            endAll(of: request.names[0], requestID: requestID, isAwaited: false, answer: answer)
+        case .token, .session, .subject, .client, .key, .everything:
+            publish()
+        }
+    }
+
+    /// Publishes what an administrator asked for; where it is bounded by the time of asking, once more with the time at
+    /// which the first was stored. So what was issued while the first was on its way is caught too, such as the
+    /// successor of a refresh token that was judged a moment before.
+    private func publishTwice(
+        _ request: RevocationRequest, requestID: String, answer: @escaping Answer<FeedPosition>
+    ) {
+        publish(request.revocations, requestID: requestID, isAwaited: false) { [self] result in
+            let isBounded = request.revocations.contains { $0.issuedBefore != nil }
+            guard case .success = result, isBounded, request.issuedBefore == nil else { return answer(result) }
+            let now = issueTime()
+            latestBound = now
+            let again = request.revocations.map {
+                Revocation(key: $0.key, issuedBefore: now, expiresAtSeconds: $0.expiresAtSeconds)
+            }
+            publish(again, requestID: requestID.isEmpty ? "" : "\(requestID)/again", isAwaited: false, answer: answer)
+        }
+    }
+
+    /// Marks sessions as ended, and gives their records; those that are gone have none.
+    private func endInStore<Value>(
+        _ sessions: [SessionID], answer: @escaping Answer<Value>,
+        then next: @escaping ([SessionID: SessionRecord]) -> Void
+    ) {
+        guard !sessions.isEmpty else { return next([:]) }
+        var records: [SessionID: SessionRecord] = [:]
+        var remaining = sessions.count
+        var failure: Failure?
+        for session in sessions {
+            store.end(session, now: ClockReading.now().wall) { [self] result in
+                switch result {
+                case .failure(let error): failure = unavailable(error)
+                case .success(let record): records[session] = record
+                }
+                remaining -= 1
+                guard remaining == 0 else { return }
+                if let failure { answer(.failure(failure)) } else { next(records) }
+            }
+        }
+    }
+
+    /// What is to be said of a token that the issuer was given.
+    func inspect(_ token: [UInt8], as type: TokenType) -> Verdict { validator.validate(token.span, as: type) }
+
+    /// A token that is ours and has not expired, revoked or not.
+    func genuineToken(_ token: [UInt8], as type: TokenType) -> VerifiedToken? {
+        validator.genuineToken(token.span, as: type)
+    }
+
+    /// The session of a refresh token, and whether that token is the one to use next.
+    func session(of refresh: TokenID, answer: @escaping Answer<(SessionRecord, isCurrent: Bool)?>) {
+        store.read(refresh.session, refresh: refresh) { [self] result in answer(result.mapError { unavailable($0) }) }
+    }
+
+    /// The sessions of a subject that are alive.
+    func sessions(of subject: String, answer: @escaping Answer<[(SessionID, SessionRecord)]>) {
+        store.sessions(of: subject) { [self] result in
+            guard case .success(let sessions) = result, !sessions.isEmpty else {
+                return answer(result.map { _ in [] }.mapError { unavailable($0) })
+            }
+            var alive: [(SessionID, SessionRecord)] = []
+            var gone: [SessionID] = []
+            var failure: Failure?
+            var remaining = sessions.count
+            for session in sessions {
+                store.read(session) { [self] result in
+                    switch result {
+                    case .success(let found?) where !found.0.isEnded: alive.append((session, found.0))
+                    case .success: gone.append(session)
+                    case .failure(let error): failure = unavailable(error)
+                    }
+                    remaining -= 1
+                    guard remaining == 0 else { return }
+                    store.forget(gone, of: subject)
+                    answer(failure.map { .failure($0) } ?? .success(alive))
+                }
+            }
+        }
+    }
+
+    // MARK: Retention
+
+    /// The longest lifetimes that the configuration allows: what was issued under another configuration, or by another
+    /// issuer, lives no longer.
+    private static let longestAccessLifetime: Duration = .seconds(86_400)
+    private static let longestLifetime: Duration = .seconds(30 * 86_400)
+
+    /// To be remembered until the last access token of the session has expired. Its refresh tokens are dead in Redis.
+    private func sessionRevocation(_ session: SessionID, _ record: SessionRecord?) -> Revocation {
+        let expires = record?.accessExpires ?? ClockReading.now().wall + Self.longestAccessLifetime
+        return Revocation(key: .session(session), expiresAtSeconds: UInt32(clamping: expires.seconds + 1))
+    }
+
+    /// The latest expiry of anything that can have been issued until now.
+    func horizon() -> UInt32 {
+        UInt32(clamping: (ClockReading.now().wall + Self.longestLifetime).seconds + 1)
+    }
+
+    private func unavailable(_ error: any Error) -> Failure {
+        if let failure = error as? Failure { return failure }
+        log.warning("a request could not be served", metadata: ["error": "\(error)"])
+        return .unavailable("the revocation store does not answer")
+    }
+}

@@ -1,0 +1,65 @@
+import Quash
+import QuashJWT
+
+/// What Redis keeps of one sign-in, as the fields of a hash. Of refresh tokens it holds hashes only.
+struct SessionRecord: Equatable, Sendable {
+    var subject: String
+    var client: String?
+    var scope: String?
+    var audience: [String]
+    /// When the subject signed in.
+    var created: WallInstant
+    /// When the current refresh token was issued: its parent's replay gives the same successor again from this.
+    var rotated: WallInstant
+    /// The `kid` with which the current pair was signed.
+    var keyID: String
+    /// When the last of its access tokens expires, whatever lifetime is configured by then.
+    var accessExpires: WallInstant
+    /// Whether the session has ended; its record stays for a while, so that ending it again still works.
+    var isEnded = false
+
+    init(
+        subject: String, client: String?, scope: String?, audience: [String], created: WallInstant,
+        accessExpires: WallInstant, keyID: String
+    ) {
+        self.subject = subject
+        self.client = client
+        self.scope = scope
+        self.audience = audience
+        self.created = created
+        rotated = created
+        self.accessExpires = accessExpires
+        self.keyID = keyID
+    }
+
+    /// - Returns: nil when a field that every session has is missing, or a time is none that a token can have.
+    init?(fields: some Sequence<(name: String, value: String)>) {
+        var values: [String: String] = [:]
+        for field in fields { values[field.name] = field.value }
+        guard let subject = values["sub"], let keyID = values["kid"],
+            let created = values["created"].flatMap({ Int64($0) }), TokenID.milliseconds.contains(created),
+            let rotated = values["rotated"].flatMap({ Int64($0) }), TokenID.milliseconds.contains(rotated),
+            let accessExpires = values["access"].flatMap({ Int64($0) }), TokenID.milliseconds.contains(accessExpires)
+        else { return nil }
+        self.subject = subject
+        client = values["client"]
+        scope = values["scope"]
+        audience = values["aud"]?.split(separator: " ").map(String.init) ?? []
+        self.created = WallInstant(milliseconds: created)
+        self.rotated = WallInstant(milliseconds: rotated)
+        self.accessExpires = WallInstant(milliseconds: accessExpires)
+        self.keyID = keyID
+        isEnded = values["ended"] != nil
+    }
+
+    var fields: [(name: String, value: String)] {
+        var fields = [
+            ("sub", subject), ("created", "\(created.milliseconds)"), ("rotated", "\(rotated.milliseconds)"),
+            ("access", "\(accessExpires.milliseconds)"), ("kid", keyID),
+        ]
+        if let client { fields.append(("client", client)) }
+        if let scope { fields.append(("scope", scope)) }
+        if !audience.isEmpty { fields.append(("aud", audience.joined(separator: " "))) }
+        return fields
+    }
+}

@@ -1,0 +1,254 @@
+import Quash
+import QuashHTTP
+import QuashJSON
+import QuashJWT
+
+/// The OAuth endpoints of the issuer's public listener: RFC 6749 §6, RFC 7009, RFC 7662, RFC 7517, RFC 8414, and
+/// `/logout`.
+final class TokenEndpoints {
+    static let maxBodyBytes = 32 * 1024
+    private static let formType: StaticString = "application/x-www-form-urlencoded"
+
+    private let service: IssuerService
+    private let adminToken: SecretDigest?
+    private let metadata: ServerMetadata?
+    /// Where the metadata is, or would be.
+    let metadataPath: [UInt8]
+    /// Replaced on a reload, as the next one is.
+    var clients: ClientRegistry
+    /// The JWKS document as it is answered.
+    var keySet: [UInt8]
+
+    init(
+        service: IssuerService, clients: ClientRegistry, adminToken: SecretDigest?, metadata: ServerMetadata?,
+        keySet: [UInt8]
+    ) {
+        self.service = service
+        self.clients = clients
+        self.adminToken = adminToken
+        self.metadata = metadata
+        metadataPath = Array((metadata?.path ?? ServerMetadata.wellKnownPath).utf8)
+        self.keySet = keySet
+    }
+
+    // MARK: POST /oauth2/token
+
+    func token(_ request: borrowing HTTPRequest, _ exchange: HTTPExchange) {
+        guard let (form, client) = prologue(request, exchange) else { return }
+        guard let grant = form["grant_type"] else {
+            return fail(exchange, "invalid_request", "grant_type is missing")
+        }
+        guard grant == "refresh_token" else {
+            return fail(exchange, "unsupported_grant_type", "only refresh_token is supported")
+        }
+        guard let token = form["refresh_token"] else {
+            return fail(exchange, "invalid_request", "refresh_token is missing")
+        }
+        if let scope = form["scope"], !isScope(scope) { return fail(exchange, "invalid_scope", "malformed scope") }
+        service.refresh(Array(token.utf8), client: client, scope: form["scope"]) { [self] result in
+            switch result {
+            case .success(let pair): exchange.send(json: .object(Self.answer(pair)))
+            case .failure(let failure): refuse(exchange, failure)
+            }
+        }
+    }
+
+    /// RFC 6749 §5.1.
+    static func answer(_ pair: IssuerService.TokenPair) -> JSONObject {
+        var object = JSONObject()
+        object["access_token"] = .string(String(decoding: pair.access, as: UTF8.self))
+        object["token_type"] = "Bearer"
+        object["expires_in"] = .integer(pair.expiresInSeconds)
+        object["refresh_token"] = .string(String(decoding: pair.refresh, as: UTF8.self))
+        object["scope"] = pair.scope.map { .string($0) }
+        return object
+    }
+
+    // MARK: POST /oauth2/revoke
+
+    /// RFC 7009: either token of a pair ends its session. What is no token of ours, or expired, is revoked already:
+    /// 200.
+    func revoke(_ request: borrowing HTTPRequest, _ exchange: HTTPExchange) {
+        guard let (form, client) = prologue(request, exchange) else { return }
+        guard let token = form["token"] else { return fail(exchange, "invalid_request", "token is missing") }
+        guard let token = genuine(token, hint: form["token_type_hint"]), let id = token.tokenID else {
+            return exchange.send(.ok, fields: Self.noStore)
+        }
+        // A token of one client is not another's to revoke; RFC 7009 §2.1 says to refuse that.
+        if let owner = token.claims.clientID, owner != client {
+            return fail(exchange, "invalid_client", "the token was issued to another client", status: .unauthorized)
+        }
+        service.end(id.session, isAwaited: false) { [self] result in
+            switch result {
+            case .success: exchange.send(.ok, fields: Self.noStore)
+            case .failure(let failure): refuse(exchange, failure)
+            }
+        }
+    }
+
+    /// The claims of a token with a good signature that has not expired, revoked or not.
+    private func genuine(_ token: String, hint: String?) -> VerifiedToken? {
+        let types: [TokenType] = hint == "access_token" ? [.access, .refresh] : [.refresh, .access]
+        for type in types {
+            if let verified = service.genuineToken(Array(token.utf8), as: type) { return verified }
+        }
+        return nil
+    }
+
+    // MARK: POST /oauth2/introspect
+
+    /// RFC 7662, for confidential clients and the administrator.
+    func introspect(_ request: borrowing HTTPRequest, _ exchange: HTTPExchange) {
+        var isAdministrator = false
+        if case .value(let bearer) = request.bearerToken {
+            // RFC 7662 §2.3: a wrong bearer is answered as RFC 6750 §3 says.
+            guard let adminToken, adminToken.matches(bearer) else { return exchange.send(.invalidToken) }
+            isAdministrator = true
+        }
+        guard let (form, client) = prologue(request, exchange, isAuthenticated: isAdministrator) else { return }
+        guard isAdministrator || client.map(clients.isConfidential) == true else {
+            return fail(
+                exchange, "invalid_client", "introspection needs a client that authenticates", status: .unauthorized)
+        }
+        guard let token = form["token"] else { return fail(exchange, "invalid_request", "token is missing") }
+        switch service.inspect(Array(token.utf8), as: .access) {
+        case .accepted(let token): return exchange.send(json: Self.active(token.claims, isAccess: true))
+        case .unavailable(let reason): return refuse(exchange, .unavailable(reason.description))
+        case .refused: break
+        }
+        let verified: VerifiedToken
+        switch service.inspect(Array(token.utf8), as: .refresh) {
+        case .accepted(let token): verified = token
+        case .unavailable(let reason): return refuse(exchange, .unavailable(reason.description))
+        case .refused: return exchange.send(json: ["active": false])
+        }
+        guard let id = verified.tokenID else { return exchange.send(json: ["active": false]) }
+        service.session(of: id) { [self] result in
+            switch result {
+            case .success(let (record, isCurrent)?) where isCurrent && !record.isEnded:
+                exchange.send(json: Self.active(verified.claims, isAccess: false))
+            case .success: exchange.send(json: ["active": false])
+            case .failure(let failure): refuse(exchange, failure)
+            }
+        }
+    }
+
+    private static func active(_ claims: Claims, isAccess: Bool) -> JSONValue {
+        var object = JSONObject()
+        object["active"] = true
+        object["sub"] = .string(claims.subject)
+        object["exp"] = .integer(claims.expiresAt.seconds)
+        object["iat"] = .integer(claims.issuedAt.seconds)
+        object["jti"] = .string(claims.id)
+        if isAccess { object["token_type"] = "Bearer" }
+        object["iss"] = claims.issuer.map { .string($0) }
+        if !claims.audience.isEmpty { object["aud"] = .array(claims.audience.map { .string($0) }) }
+        object["client_id"] = claims.clientID.map { .string($0) }
+        object["scope"] = claims.scope.map { .string($0) }
+        return .object(object)
+    }
+
+    // MARK: POST /logout
+
+    /// Ends the session of the bearer's access token, or with `everywhere=true` all of its subject's.
+    func logout(_ request: borrowing HTTPRequest, _ exchange: HTTPExchange) {
+        let token: [UInt8]
+        switch request.bearerToken {
+        case .nothing, .otherScheme: return exchange.send(.missing)
+        case .malformed: return exchange.send(.invalidToken)
+        case .value(let presented): token = presented
+        }
+        let body = request.body.array
+        guard body.isEmpty || request.hasContentType(Self.formType), let form = FormParameters(body) else {
+            return fail(exchange, "invalid_request", "the body is not a well-formed form")
+        }
+        let everywhere = form["everywhere"] ?? "false"
+        guard everywhere == "true" || everywhere == "false" else {
+            return fail(exchange, "invalid_request", "everywhere is true or false")
+        }
+        // Whoever holds a genuine token may end it, also a second time: the first answer may have been lost.
+        guard let verified = service.genuineToken(token, as: .access), let id = verified.tokenID else {
+            return exchange.send(.invalidToken)
+        }
+        let answer = { [self] (result: Result<FeedPosition, IssuerService.Failure>) in
+            switch result {
+            case .success(let position): exchange.send(json: AdminEndpoints.receipt(position))
+            case .failure(let failure): refuse(exchange, failure)
+            }
+        }
+        if everywhere == "true" {
+            // More than its own session only a token may end that is still good: a revoked one may be a thief's.
+            switch service.inspect(token, as: .access) {
+            case .accepted: service.endAll(of: verified.claims.subject, isAwaited: false, answer: answer)
+            case .refused: exchange.send(.invalidToken)
+            case .unavailable(let reason): refuse(exchange, .unavailable(reason.description))
+            }
+        } else {
+            service.end(id.session, isAwaited: false, answer: answer)
+        }
+    }
+
+    // MARK: GET /.well-known/...
+
+    func keys(_ exchange: HTTPExchange) {
+        exchange.send(
+            .ok, fields: ["Content-Type": "application/jwk-set+json", "Cache-Control": "public, max-age=60"],
+            body: keySet)
+    }
+
+    /// RFC 8414; only where the issuer has a URL to name itself by.
+    func serverMetadata(_ exchange: HTTPExchange) {
+        guard let metadata else {
+            return exchange.send(Problem(.notFound, "no issuer-url is configured, so there is no metadata to give"))
+        }
+        exchange.send(.ok, fields: ["Content-Type": "application/json"], body: metadata.document)
+    }
+
+    // MARK: What they share
+
+    private static let noStore: FieldLines = ["Cache-Control": "no-store"]
+
+    /// Reads the form and the client, or answers why not.
+    private func prologue(
+        _ request: borrowing HTTPRequest, _ exchange: HTTPExchange, isAuthenticated: Bool = false
+    ) -> (form: FormParameters, client: String?)? {
+        guard request.hasContentType(Self.formType), let form = FormParameters(request.body.array) else {
+            fail(exchange, "invalid_request", "the body is not a form, or names a parameter twice")
+            return nil
+        }
+        let basic = isAuthenticated ? .nothing : request.basicCredentials
+        switch clients.authenticate(basic: basic, form: form) {
+        case .anonymous: return (form, nil)
+        case .client(let name): return (form, name)
+        case .failed:
+            fail(exchange, "invalid_client", "client authentication failed", status: .unauthorized)
+            return nil
+        case .malformed:
+            fail(exchange, "invalid_request", "a client authenticates in one way, by Basic or in the form")
+            return nil
+        }
+    }
+
+    /// RFC 6749 §5.2.
+    private func fail(
+        _ exchange: HTTPExchange, _ error: String, _ description: String, status: HTTPStatus = .badRequest
+    ) {
+        let fields: FieldLines = status == .unauthorized ? ["WWW-Authenticate": "Basic realm=\"quash\""] : [:]
+        exchange.send(
+            status, json: ["error": .string(error), "error_description": .string(description)], fields: fields)
+    }
+
+    private func refuse(_ exchange: HTTPExchange, _ failure: IssuerService.Failure) {
+        switch failure {
+        case .invalidGrant: fail(exchange, "invalid_grant", "the token is expired, revoked, spent or not ours")
+        case .invalidScope: fail(exchange, "invalid_scope", "more was asked for than was granted")
+        case .unavailable(let reason): exchange.send(unavailable: reason)
+        }
+    }
+}
+
+/// RFC 6749 §3.3: names of visible ASCII characters but `"` and `\`, one space between two.
+func isScope(_ text: String) -> Bool {
+    text.utf8.allSatisfy { (0x20...0x7E).contains($0) && $0 != 0x22 && $0 != 0x5C }
+        && text.split(separator: " ", omittingEmptySubsequences: false).allSatisfy { !$0.isEmpty }
+}

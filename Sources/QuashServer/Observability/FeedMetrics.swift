@@ -1,0 +1,68 @@
+package import Quash
+
+/// What both roles measure of the feed. The names are an interface: dashboards and alerts are built on them.
+package final class FeedMetrics: Sendable {
+    private let revocations = MetricFamily<Counter>(
+        "quash_revocations_total", "Revocations applied, a cold start's included.", labels: ["kind"])
+    private let propagation = MetricFamily<Histogram>(
+        "quash_revocation_propagation_seconds",
+        "From the commit in Redis to the index here, of what came by pub/sub; the clocks of both machines count.",
+        bounds: [
+            .microseconds(100), .microseconds(250), .microseconds(500), .milliseconds(1), .microseconds(2500),
+            .milliseconds(5), .milliseconds(10), .milliseconds(25), .milliseconds(50), .milliseconds(100),
+            .milliseconds(250), .seconds(1), .seconds(5),
+        ])
+    /// Revocations that the index holds.
+    package let indexEntries = MetricFamily<Gauge>(
+        "quash_index_entries", "Revocations in the index.", labels: ["kind"])
+    /// Memory of the index.
+    package let indexBytes = MetricFamily<Gauge>("quash_index_bytes", "Memory that the index takes.")
+    /// The applied sequence.
+    package let sequence = MetricFamily<Gauge>(
+        "quash_feed_sequence", "The sequence up to which everything is applied; it starts again with each epoch.")
+    /// Seconds since the last grant was asked for.
+    package let age = MetricFamily<Gauge>(
+        "quash_feed_age_seconds",
+        "Time since the request for the current lease: no revocation older than this is missing.")
+    package let gaps = MetricFamily<Counter>(
+        "quash_feed_gaps_total", "Messages whose predecessors had not arrived.")
+    package let resyncs = MetricFamily<Counter>(
+        "quash_feed_resyncs_total", "How often the live set was read whole.", labels: ["cause"])
+    /// Seconds of lease left.
+    package let lease = MetricFamily<Gauge>(
+        "quash_lease_seconds", "Time left of the lease; at 0 every token is refused.")
+    /// 1 or 0.
+    package let redisUp = MetricFamily<Gauge>("quash_redis_up", "Whether the connection for commands is up.")
+
+    private let applied: [Counter]
+    private let propagated: Histogram
+
+    package init() {
+        applied = RevocationKind.allCases.map { [revocations] in revocations.cell($0.name) }
+        propagated = propagation.cell()
+    }
+
+    /// A revocation of this kind entered the index.
+    package func applied(_ kind: RevocationKind) {
+        // Raw values count from 1, in the order of the cases.
+        applied[Int(kind.rawValue) - 1].increment()
+    }
+
+    /// A published commit was applied.
+    ///
+    /// - Parameter microseconds: since 1970, by the clock of Redis.
+    package func propagated(from microseconds: Int64, to now: ClockReading) {
+        propagated.record(.nanoseconds(now.wallNanoseconds) - .microseconds(microseconds))
+    }
+
+    package var sources: [any MetricSource] {
+        [revocations, propagation, indexEntries, indexBytes, sequence, age, gaps, resyncs, lease, redisUp]
+    }
+}
+
+/// Which build is running, as a metric whose value is always 1.
+package func buildInfo(version: String) -> any MetricSource {
+    let family = MetricFamily<Gauge>("quash_build_info", "The build that is running.", labels: ["version"])
+    family.cell(version).set(1)
+    return family
+}

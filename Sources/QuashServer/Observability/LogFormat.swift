@@ -1,0 +1,8 @@
+/// How log lines are written.
+package enum LogFormat: String, CaseIterable, Sendable {
+    /// Text on a terminal, JSON otherwise.
+    case auto
+    /// One JSON object a line.
+    case json
+    case text
+}

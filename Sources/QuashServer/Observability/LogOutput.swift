@@ -1,0 +1,92 @@
+import Glibc
+package import Logging
+import Synchronization
+
+/// Where a process logs to: how lines look, which are written, and the descriptor.
+///
+/// Shared by every logger of a role, so that a reload changes the level of all of them at once.
+package final class LogOutput: Sendable {
+    private let descriptor: Int32
+    private let writesJSON: Bool
+    private let threshold: Atomic<Int>
+
+    /// - Parameter descriptor: stays open as long as anything may be logged.
+    package init(format: LogFormat, level: Logger.Level, descriptor: Int32 = STDERR_FILENO) {
+        self.descriptor = descriptor
+        writesJSON =
+            switch format {
+            case .auto: isatty(descriptor) == 0
+            case .json: true
+            case .text: false
+            }
+        threshold = Atomic(level.rank)
+    }
+
+    /// The least severe level that is written.
+    package var level: Logger.Level {
+        get { Logger.Level.allCases[threshold.load(ordering: .relaxed)] }
+        set { threshold.store(newValue.rank, ordering: .relaxed) }
+    }
+
+    /// A logger of one part of the program, such as `feed`.
+    package func logger(_ component: String) -> Logger {
+        Logger(label: component) { LogWriter(component: $0, output: self) }
+    }
+
+    /// Writes one line with one write(2), so that lines of several threads and processes do not mix (in a pipe up to
+    /// PIPE_BUF, pipe(7)). A line that cannot be written is lost: a log must not stop what it tells of.
+    func write(_ record: LogRecord) {
+        let line = redacted(writesJSON ? record.json : record.text)
+        // SAFETY: write(2) reads as many bytes as it is told behind the pointer; both are those of one array.
+        unsafe line.withUnsafeBytes { bytes in
+            while unsafe Glibc.write(descriptor, bytes.baseAddress, bytes.count) < 0 && errno == EINTR {}
+        }
+    }
+}
+
+extension Logger.Level {
+    /// The position among all levels, from trace.
+    fileprivate var rank: Int {
+        guard let rank = Self.allCases.firstIndex(of: self) else {
+            preconditionFailure("\(self) is not among all levels")
+        }
+        return rank
+    }
+}
+
+/// swift-log's end of a `LogOutput`.
+struct LogWriter: LogHandler {
+    private let component: String
+    private let output: LogOutput
+    /// Set on one logger; otherwise the output's counts.
+    private var ownLevel: Logger.Level?
+    var metadata: Logger.Metadata = [:]
+    var metadataProvider: Logger.MetadataProvider?
+
+    init(component: String, output: LogOutput) {
+        self.component = component
+        self.output = output
+    }
+
+    var logLevel: Logger.Level {
+        get { ownLevel ?? output.level }
+        set { ownLevel = newValue }
+    }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        var fields = metadata
+        for more in [metadataProvider?.get(), event.metadata] {
+            if let more { fields.merge(more) { _, new in new } }
+        }
+        if let error = event.error { fields["error"] = "\(error)" }
+        output.write(
+            LogRecord(
+                time: .now, level: event.level, component: component, message: event.message.description, fields: fields
+            ))
+    }
+}

@@ -1,0 +1,64 @@
+import Quash
+import QuashJWT
+
+/// What one loop of a validator counts: its cells belong to it alone, and are added up when the page is read.
+struct DecisionMetrics: Sendable {
+    /// All loops' decisions.
+    struct Families: Sendable {
+        let decisions = MetricFamily<Counter>(
+            "quash_decisions_total", "Decisions about requests.", labels: ["result", "reason"])
+        let durations = MetricFamily<Histogram>(
+            "quash_decision_duration_seconds", "From the request's head to its answer, within the process.",
+            bounds: [
+                .microseconds(1), .microseconds(2), .microseconds(5), .microseconds(10), .microseconds(25),
+                .microseconds(50), .microseconds(100), .microseconds(250), .milliseconds(1), .milliseconds(10),
+            ])
+
+        var page: [any MetricSource] { [decisions, durations] }
+    }
+
+    enum Reason {
+        case missing
+        case malformed
+        case insufficientScope
+        case token(Refusal)
+    }
+
+    private let acceptedCount: Counter
+    private let missing: Counter
+    private let scope: Counter
+    private let revoked: Counter
+    private let invalid: [TokenRefusal: Counter]
+    private let unavailable: [Unavailability: Counter]
+    private let duration: Histogram
+
+    init(_ families: Families) {
+        acceptedCount = families.decisions.cell("accepted", "")
+        missing = families.decisions.cell("refused", "missing")
+        scope = families.decisions.cell("refused", "insufficient_scope")
+        revoked = families.decisions.cell("refused", "revoked")
+        invalid = Dictionary(
+            uniqueKeysWithValues: TokenRefusal.allCases.map { ($0, families.decisions.cell("refused", $0.rawValue)) })
+        unavailable = Dictionary(
+            uniqueKeysWithValues: Unavailability.allCases.map {
+                ($0, families.decisions.cell("unavailable", $0.rawValue))
+            })
+        duration = families.durations.cell()
+    }
+
+    func accepted() { acceptedCount.increment() }
+
+    func refused(_ reason: Reason) {
+        switch reason {
+        case .missing: missing.increment()
+        case .malformed: invalid[.malformed]?.increment()
+        case .insufficientScope: scope.increment()
+        case .token(.invalid(let refusal)): invalid[refusal]?.increment()
+        case .token(.revoked): revoked.increment()
+        }
+    }
+
+    func unavailable(_ reason: Unavailability) { unavailable[reason]?.increment() }
+
+    func took(_ time: Duration) { duration.record(time) }
+}

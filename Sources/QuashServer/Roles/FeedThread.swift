@@ -1,0 +1,71 @@
+import Logging
+import Quash
+import QuashLoop
+import QuashRedis
+
+/// The feed of one process on a thread of its own, with the index and the lease that it keeps.
+final class FeedThread: Sendable {
+    let index = RevocationIndex()
+    let lease = Lease()
+    let status = FeedStatus()
+    let metrics = FeedMetrics()
+    private let thread: LoopThread
+    private let follower: LoopBound<Box>
+
+    private final class Box {
+        var follower: FeedFollower?
+    }
+
+    /// - Parameter recoveryNeeded: called on the feed's thread when no epoch is open.
+    init(
+        settings: FeedFollower.Settings, log: Logger, recoveryNeeded: @escaping @Sendable () -> Void = {}
+    ) throws(LoopError) {
+        thread = try LoopThread(name: "quash-feed")
+        follower = LoopBound(Box())
+        metrics.observe(index: index, lease: lease, status: status)
+        thread.submit { [follower, index, lease, status, metrics] loop in
+            let feed = FeedFollower(
+                on: loop, settings: settings, index: index, lease: lease, status: status, metrics: metrics, log: log)
+            feed.recoveryNeeded = recoveryNeeded
+            follower.value.follower = feed
+            feed.start()
+        }
+    }
+
+    /// Gives the lease back and ends the thread.
+    ///
+    /// - Parameter done: called on the feed's thread, before it ends.
+    func leave(done: @escaping @Sendable () -> Void) {
+        let isRunning = thread.submit { [thread, follower] _ in
+            guard let feed = follower.value.follower else { return done() }
+            feed.leave {
+                follower.value.follower = nil
+                done()
+                thread.stop()
+            }
+        }
+        if !isRunning { done() }
+    }
+
+    /// Waits until the thread has ended, after ``leave(done:)``.
+    func join() { thread.join() }
+
+    /// The conditions of readiness that the feed is answerable for.
+    var health: [HealthCheck] {
+        let now = status.snapshot
+        return [
+            HealthCheck("redis", problem: now.isConnected ? now.unfitServer : "not connected"),
+            HealthCheck("feed", problem: now.halted ?? (now.position == nil ? "not caught up" : nil)),
+            HealthCheck("lease", problem: lease.holds(at: .now()) ? nil : "not held: every token is answered 503"),
+        ]
+    }
+}
+
+extension FeedFollower.Settings {
+    init(_ configuration: SharedConfiguration, redis: RedisOptions) {
+        self.init(
+            redis: redis, node: configuration.nodeID,
+            feed: Feed.Settings(lease: configuration.lease, renewInterval: configuration.renewInterval),
+            maxRevocations: configuration.maxRevocations, clockSkew: configuration.clockSkew)
+    }
+}

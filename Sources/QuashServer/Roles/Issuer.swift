@@ -1,0 +1,199 @@
+public import Logging
+import Quash
+import QuashCrypto
+import QuashHTTP
+import QuashJSON
+import QuashJWT
+import QuashLoop
+import QuashRedis
+import Synchronization
+
+/// An issuer in this process: one loop for its listeners and its own connection to Redis, threads that sign, and the
+/// same feed as every validator, by which it judges the tokens that it is given.
+public final class Issuer: Sendable {
+    private let configuration: IssuerConfiguration
+    private let log: Logger
+    private let loop: LoopThread
+    private let feed: FeedThread
+    private let pool: SigningPool
+    private let listening: Listening
+    private let adminListening: Listening
+    private let state = LoopBound(State())
+    private let isDraining = Atomic(false)
+
+    /// What belongs to the loop.
+    private final class State {
+        var client: RedisClient?
+        var publisher: RevocationPublisher?
+        var mint: TokenMint?
+        var validator: Validator?
+        var endpoints: TokenEndpoints?
+        var servers: [HTTPServer] = []
+        var adminServers: [HTTPServer] = []
+
+        /// Lets go of everything on the loop that it belongs to.
+        func clear() {
+            (client, publisher, mint, validator, endpoints) = (nil, nil, nil, nil, nil)
+            servers = []
+            adminServers = []
+        }
+    }
+
+    /// Where clients come; with the port that the system chose where 0 was configured.
+    public var addresses: [String] { listening.endpoints.map(\.description) }
+    /// Where the administration is.
+    public var adminAddresses: [String] { adminListening.endpoints.map(\.description) }
+
+    /// Starts everything, and returns without waiting for Redis: until that is there, what needs it answers 503.
+    ///
+    /// - Throws: one line that says why it cannot start.
+    public init(_ configuration: IssuerConfiguration, log: Logger) throws {
+        self.configuration = configuration
+        self.log = log
+        let common = configuration.common
+        let keys = try Self.signingKeys(configuration)
+        let clients = try Self.clients(configuration)
+        listening = try Listening(
+            common.listen, loops: 1, tls: try .listener(common, asksForClientCertificate: false))
+        adminListening = try Listening(
+            common.adminListen, loops: 1, tls: try .listener(common, asksForClientCertificate: true))
+        let redis = try RedisOptions(common, clientName: "quash-issuer")
+        loop = try LoopThread(name: "quash-issuer")
+        pool = try SigningPool(home: loop, count: Loop.availableParallelism)
+        var settings = FeedFollower.Settings(common, redis: redis)
+        settings.sessionRetention = configuration.refreshTTL
+        let (loop, state) = (loop, state)
+        feed = try FeedThread(settings: settings, log: log) {
+            loop.submit { _ in state.value.publisher?.open { _ in } }
+        }
+        let started = Locked<(any Error)?>(nil)
+        let finished = Semaphore()
+        loop.submit { [self] loop in
+            do {
+                try start(on: loop, redis: redis, keys: keys, clients: clients)
+            } catch {
+                started.withLock { $0 = error }
+            }
+            finished.signal()
+        }
+        finished.wait()
+        if let error = started.withLock({ $0 }) { throw error }
+        log.notice(
+            "issuer started",
+            metadata: [
+                "listen": "\(addresses.joined(separator: " "))", "admin": "\(adminAddresses.joined(separator: " "))",
+                "version": "\(BuildVersion.current)",
+            ])
+    }
+
+    private func start(on loop: Loop, redis: RedisOptions, keys: [RSAPrivateKey], clients: ClientRegistry) throws {
+        let common = configuration.common
+        let client = RedisClient(on: loop, options: redis)
+        let publisher = RevocationPublisher(client: client, log: log)
+        let mint = try TokenMint(issuer: common.issuerURL, audience: common.audience, keys: keys, pool: pool)
+        let keySet = try KeySet(keys.map { JSONWebKey($0.publicKey) })
+        var policy = TokenPolicy(types: [.access, .refresh])
+        policy.issuer = common.issuerURL
+        let validator = try Validator(
+            keys: keySet, policy: policy, clockSkew: common.clockSkew, index: feed.index, lease: feed.lease)
+        let metrics = IssuerMetrics()
+        let service = IssuerService(
+            settings: IssuerService.Settings(
+                accessLifetime: configuration.accessTTL, refreshLifetime: configuration.refreshTTL,
+                rotationGrace: configuration.rotationGrace),
+            store: SessionStore(
+                client: client, tombstone: configuration.accessTTL + common.clockSkew + Retention.margin),
+            publisher: publisher, mint: mint, validator: validator,
+            feedPosition: { [feed] in feed.status.snapshot.position }, metrics: metrics, log: log)
+        let credential = common.adminToken.map { SecretDigest(of: $0.bytes) }
+        let endpoints = TokenEndpoints(
+            service: service, clients: clients, adminToken: credential,
+            metadata: common.issuerURL.map { ServerMetadata(issuer: $0) }, keySet: keySet.serialized())
+        let admin = AdminEndpoints(service: service, registry: NodeRegistry(client: client), log: log)
+        let page = MetricsPage(
+            feed.metrics.sources + metrics.sources + [buildInfo(version: BuildVersion.current)])
+        let health = HealthEndpoints(checks: { [self] in checks }, metrics: { page.render() })
+        state.value.servers = try listening.serve(on: loop, PublicRoutes(endpoints))
+        state.value.adminServers = try adminListening.serve(
+            on: loop,
+            AdminRoutes(
+                admin, health: health, credential: credential,
+                asksForClientCertificate: common.tlsClientCAFile != nil))
+        state.value.client = client
+        state.value.publisher = publisher
+        state.value.mint = mint
+        state.value.validator = validator
+        state.value.endpoints = endpoints
+        client.start()
+    }
+
+    private var checks: [HealthCheck] {
+        feed.health + [
+            HealthCheck(
+                "draining", problem: isDraining.load(ordering: .relaxed) ? "this issuer is shutting down" : nil)
+        ]
+    }
+
+    /// Whether it can do all its work.
+    public var isReady: Bool { checks.allSatisfy { $0.problem == nil } }
+
+    /// Reads the signing keys and the clients anew. If either cannot be used that is logged, and both stay as they
+    /// were.
+    public func reload() {
+        do {
+            let clients = try Self.clients(configuration)
+            let keys = try Self.signingKeys(configuration)
+            let keySet = try KeySet(keys.map { JSONWebKey($0.publicKey) })
+            loop.submit { [state, log] _ in
+                do {
+                    try state.value.mint?.replaceKeys(keys)
+                    try state.value.validator?.replaceKeys(keySet)
+                    state.value.endpoints?.keySet = keySet.serialized()
+                    state.value.endpoints?.clients = clients
+                    let names = keySet.keys.map(\.keyID).joined(separator: " ")
+                    log.notice("signing keys and clients loaded", metadata: ["kids": "\(names)"])
+                } catch {
+                    log.error("the signing keys and clients stay as they were", metadata: ["error": "\(error)"])
+                }
+            }
+        } catch {
+            log.error("the signing keys and clients stay as they were", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Becomes unready, stops accepting connections, answers what is in flight, gives the lease back, and ends. Blocks
+    /// for as long as that takes, at most a little longer than the configured drain.
+    public func stop() {
+        isDraining.store(true, ordering: .relaxed)
+        let deadline = configuration.common.drain
+        loop.submit { [state, feed, loop] _ in
+            drain(state.value.servers + state.value.adminServers, deadline: deadline) {
+                feed.leave {
+                    loop.submit { _ in
+                        state.value.client?.close()
+                        state.value.clear()
+                    }
+                    loop.stop()
+                }
+            }
+        }
+        loop.join()
+        feed.join()
+        pool.stop()
+        log.notice("issuer stopped")
+    }
+
+    private static func signingKeys(_ configuration: IssuerConfiguration) throws -> [RSAPrivateKey] {
+        try RSAPrivateKey.loadAll(path: configuration.signingKeyFile)
+    }
+
+    private static func clients(_ configuration: IssuerConfiguration) throws -> ClientRegistry {
+        guard let path = configuration.clientsFile else { return ClientRegistry() }
+        do {
+            let bytes = try PlainFile.read(path: path, maxBytes: ClientRegistry.maxFileBytes)
+            return try ClientRegistry(parsing: bytes, file: path)
+        } catch {
+            throw StartFailure("clients-file: \(error)")
+        }
+    }
+}

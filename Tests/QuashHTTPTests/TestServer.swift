@@ -1,0 +1,136 @@
+import Glibc
+import QuashCrypto
+import QuashLoop
+import Synchronization
+import Testing
+
+@testable import QuashHTTP
+
+/// A server on a loop's thread of its own for the time of a test.
+///
+/// `/echo` answers with its content, `/info` with what it sees of the request, `/big?n` with n bytes, `/late` when
+/// `release` is called, and everything else with its path.
+final class TestServer {
+    let thread: LoopThread
+    let endpoint: Endpoint
+    private let box = LoopBox()
+
+    init(
+        _ endpoint: Endpoint = .tcp(host: "127.0.0.1", port: 0), tls: TLSContext? = nil,
+        limits: HTTPLimits = HTTPLimits(), maxConnections: Int = 100
+    ) async throws {
+        let address = try BoundAddress(endpoint, maxConnections: maxConnections)
+        thread = try LoopThread(name: "server")
+        self.endpoint = address.endpoint
+        try await thread.run { [box] loop in
+            box.server = try HTTPServer(on: loop, at: address, tls: tls, limits: limits, responder: box.responder)
+        }
+    }
+
+    deinit {
+        thread.stop()
+        thread.join()
+    }
+
+    /// Answers the requests of `/late`, the last one first.
+    func release(count: Int = .max) async throws {
+        try await thread.run { [box] _ in
+            for _ in 0..<min(count, box.responder.late.count) {
+                let (exchange, path) = box.responder.late.removeLast()
+                exchange.send(.ok, text: path)
+            }
+        }
+    }
+
+    /// Until that many requests of `/late` are waiting.
+    func waitForLate(_ count: Int) async throws { try await wait { $0.responder.late.count == count } }
+
+    func waitForConnections(_ count: Int) async throws { try await wait { $0.server?.connectionCount == count } }
+
+    var lateIsOpen: [Bool] {
+        get async throws { try await thread.run { [box] _ in box.responder.late.map(\.0.isOpen) } }
+    }
+
+    /// Begins to drain; the flag is set when it is done.
+    func drain(deadline: Duration) async throws -> Flag {
+        let flag = Flag()
+        try await thread.run { [box] _ in box.server?.drain(deadline: deadline) { flag.set() } }
+        return flag
+    }
+
+    private func wait(_ condition: @escaping @Sendable (LoopBox) -> Bool) async throws {
+        for _ in 0..<10_000 {
+            if try await thread.run({ [box] _ in condition(box) }) { return }
+            try await Task.sleep(for: .milliseconds(2))
+        }
+        Issue.record("what was waited for did not come")
+    }
+}
+
+final class Flag: Sendable {
+    private let value = Atomic<Bool>(false)
+
+    func set() { value.store(true, ordering: .releasing) }
+
+    var isSet: Bool { value.load(ordering: .acquiring) }
+
+    func wait() async throws {
+        for _ in 0..<10_000 where !isSet { try await Task.sleep(for: .milliseconds(2)) }
+        #expect(isSet)
+    }
+}
+
+/// What belongs to the server's loop and is touched only there.
+private final class LoopBox: @unchecked Sendable {
+    var server: HTTPServer?
+    let responder = TestResponder()
+}
+
+final class TestResponder: HTTPResponder {
+    var late: [(HTTPExchange, String)] = []
+    private let prepared = PreparedResponse(.noContent, fields: ["Cache-Control": "no-store"])
+
+    func bodyLimitBytes(for request: borrowing HTTPRequest) -> Int {
+        request.path.equals("/echo") ? 100_000 : 0
+    }
+
+    func respond(to request: borrowing HTTPRequest, _ exchange: HTTPExchange) {
+        if request.path.equals("/echo") {
+            exchange.send(.ok, body: request.body.array)
+        } else if request.path.equals("/info") {
+            exchange.send(.ok, text: describe(request))
+        } else if request.path.equals("/prepared") {
+            exchange.send(prepared)
+        } else if request.path.equals("/big") {
+            exchange.send(.ok, body: [UInt8](repeating: 0x62, count: Int(request.query?.text ?? "") ?? 0))
+        } else if request.path.hasPrefix("/late") {
+            late.append((exchange, request.path.text))
+        } else {
+            exchange.send(.ok, text: request.path.text)
+        }
+    }
+
+    private func describe(_ request: borrowing HTTPRequest) -> String {
+        var text = "\(request.methodName.text) \(request.path.text) ?\(request.query?.text ?? "-") "
+        text += "\(request.authority.text) x=\(request.firstValue(of: "x-one")?.text ?? "-") "
+        text += "a=\(request.count(of: "authorization")) n=\(request.fieldCount) last="
+        text += request.fieldName(at: request.fieldCount - 1).text
+        return text
+    }
+}
+
+extension LoopThread {
+    /// Runs `body` on the loop and waits for what it returns.
+    func run<Value: Sendable>(_ body: @escaping @Sendable (Loop) throws -> Value) async throws -> Value {
+        try await withCheckedThrowingContinuation { continuation in
+            let isTaken = submit { loop in continuation.resume(with: Result { try body(loop) }) }
+            if !isTaken { continuation.resume(throwing: LoopError(.loopEnded, "the loop has stopped")) }
+        }
+    }
+}
+
+private let pathCounter = Atomic<Int>(0)
+
+func temporaryPath() -> String {
+    "/tmp/quash-http-\(getpid())-\(pathCounter.add(1, ordering: .relaxed).newValue)"
+}

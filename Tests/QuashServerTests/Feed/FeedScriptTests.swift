@@ -1,0 +1,211 @@
+import Quash
+import QuashRedis
+import TestSupport
+import Testing
+
+@testable import QuashServer
+
+/// The contract of each script: what it answers, and what it leaves in Redis.
+@Suite struct FeedScriptTests {
+    private let expiry = expiryInOnePeriod()
+
+    private func position(_ sequence: UInt64, _ epoch: Epoch = ScriptCaller.first) -> FeedPosition {
+        FeedPosition(epoch: epoch, sequence: sequence)
+    }
+
+    private func record(_ numbers: Int...) -> [UInt8] {
+        RevocationCodec.encode(numbers.map { Revocation.token($0, expiresAtSeconds: expiry) })
+    }
+
+    private func revoke(_ number: Int, _ script: ScriptCaller, request: String = "") throws -> RevokeReply {
+        try script.revoke([.token(number, expiresAtSeconds: expiry)], request: request)
+    }
+
+    @Test func withoutAnEpochNothingIsGrantedOrStored() throws {
+        let script = try ScriptCaller()
+        #expect(try script.renew(at: nil) == .recovering)
+        #expect(try script.renew(at: position(0)) == .recovering)
+        #expect(try revoke(1, script) == .recovering)
+        #expect(try script.nodes() == nil)
+        #expect(try script.redis.cli("DBSIZE") == "0")
+    }
+
+    @Test func anEpochIsOpenedOnceAndAgainAfterAnotherProcessServes() throws {
+        let script = try ScriptCaller(Fleet.durableRedis)
+        #expect(try script.open(ScriptCaller.first) == (ScriptCaller.first, true))
+        #expect(try script.open(ScriptCaller.second) == (ScriptCaller.first, false))
+        #expect(try revoke(1, script) == .stored(position(1)))
+        try script.redis.restart()
+        // The data is all there, and still it is another epoch.
+        let again = try ScriptCaller(of: script.redis)
+        #expect(try again.renew(at: position(1)) == .recovering)
+        #expect(try again.open(ScriptCaller.second) == (ScriptCaller.second, true))
+        #expect(try again.renew(at: position(1)) == .elsewhere(position(0, ScriptCaller.second)))
+    }
+
+    @Test func aRenewalBringsWhatIsMissingAndOnlyThenALease() throws {
+        let script = try ScriptCaller()
+        try script.open()
+        #expect(try script.renew(at: nil) == .elsewhere(position(0)))
+        #expect(try script.renew(at: position(0)) == .entries(records: [], head: 0, lease: .seconds(5)))
+        for number in 1...3 { #expect(try revoke(number, script) == .stored(position(UInt64(number)))) }
+        #expect(
+            try script.renew(at: position(1)) == .entries(records: [record(2), record(3)], head: 3, lease: .seconds(5)))
+        // Not all of it fits: no lease, and no entry in the registry.
+        #expect(
+            try script.renew("late/1", at: position(0), most: 2)
+                == .entries(records: [record(1), record(2)], head: 3, lease: nil))
+        #expect(try script.nodes()?.nodes.map(\.node) == ["node/1"])
+    }
+
+    @Test func aPositionThatIsNotOfThisLogIsTold() throws {
+        let script = try ScriptCaller()
+        try script.open()
+        for number in 1...3 { _ = try revoke(number, script) }
+        #expect(try script.renew(at: position(2, ScriptCaller.second)) == .elsewhere(position(3)))
+        // Ahead of the head: of a feed that lost its end.
+        #expect(try script.renew(at: position(4)) == .elsewhere(position(3)))
+        try script.caller.call("XTRIM", "{quash}:log", "MAXLEN", "1")
+        #expect(try script.renew(at: position(1)) == .gap(head: position(3)))
+        #expect(try script.renew(at: position(2)) == .entries(records: [record(3)], head: 3, lease: .seconds(5)))
+        // A hole in the middle is no better than a missing start, nor is a log that is gone.
+        _ = try revoke(4, script)
+        _ = try revoke(5, script)
+        try script.caller.call("XDEL", "{quash}:log", "4-0")
+        #expect(try script.renew(at: position(2)) == .gap(head: position(5)))
+        try script.caller.call("DEL", "{quash}:log")
+        #expect(try script.renew(at: position(2)) == .gap(head: position(5)))
+        #expect(try script.renew(at: position(5)) == .entries(records: [], head: 5, lease: .seconds(5)))
+    }
+
+    @Test func aCommitForAnotherEpochIsNotStored() throws {
+        let script = try ScriptCaller()
+        try script.open()
+        let reply = try script.revoke([.token(1, expiresAtSeconds: expiry)], epoch: ScriptCaller.second)
+        #expect(reply == .elsewhere(ScriptCaller.first))
+        #expect(try script.caller.call("GET", "{quash}:seq").integer == 0)
+    }
+
+    @Test func theSameRequestIsStoredOnce() throws {
+        let script = try ScriptCaller()
+        try script.open()
+        #expect(try revoke(1, script, request: "one") == .stored(position(1)))
+        #expect(try revoke(2, script, request: "two") == .stored(position(2)))
+        #expect(try revoke(1, script, request: "one") == .stored(position(1)))
+        #expect(try revoke(3, script) == .stored(position(3)))
+        #expect(try revoke(3, script) == .stored(position(4)), "without a request id each is its own")
+        #expect(try script.caller.call("XLEN", "{quash}:log").integer == 4)
+        let period = LivePage.period(ofExpiry: expiry)
+        #expect(try script.liveSet(period: period).bytes == record(1, 2, 3, 3))
+
+        // What another epoch stored may be gone: stored anew.
+        try script.caller.call("DEL", "{quash}:epoch")
+        try script.open(ScriptCaller.second)
+        let reply = try script.revoke([.token(1, expiresAtSeconds: expiry)], epoch: ScriptCaller.second, request: "one")
+        #expect(reply == .stored(position(1, ScriptCaller.second)))
+    }
+
+    @Test func theRegistryKnowsWhoRenewedAndForgetsWhoLeft() throws {
+        let script = try ScriptCaller()
+        try script.open()
+        _ = try script.renew("a/1", at: position(0))
+        _ = try revoke(1, script)
+        _ = try script.renew("b/1", at: position(1))
+        let reply = try #require(try script.nodes())
+        #expect(reply.head == position(1))
+        let applied = Dictionary(uniqueKeysWithValues: reply.nodes.map { ($0.node, $0.applied) })
+        #expect(applied == ["a/1": 0, "b/1": 1])
+        #expect(reply.nodes.allSatisfy { (1...5000).contains($0.leaseLeftMilliseconds) })
+        try script.caller.eval(FeedScript.leave, [FeedScript.text("a/1")])
+        #expect(try script.nodes()?.nodes.map(\.node) == ["b/1"])
+    }
+
+    /// More nodes than one reply of Redis may have elements.
+    @Test func aRegistryOfThousandsIsRead() throws {
+        let script = try ScriptCaller()
+        try script.open()
+        let names = (0..<5000).map { "node-\($0)/0123456789abcdef" }
+        for name in names { _ = try script.renew(name, at: position(0)) }
+        #expect(Set(try #require(try script.nodes()).nodes.map(\.node)) == Set(names))
+    }
+
+    /// A process that dies without leaving and comes back under another name, again and again, and nobody looks.
+    @Test func theRegistryForgetsTheDeadByItself() throws {
+        let script = try ScriptCaller()
+        try script.open()
+        let longAgo = ClockReading.now().wall.milliseconds - 120_000
+        for number in 0..<1000 {
+            try script.caller.call("HSET", "{quash}:nodes", "dead-\(number)/1", "0 \(longAgo) 5000 test")
+        }
+        for number in 0..<300 { _ = try script.renew("node-\(number)/1", at: position(0)) }
+        #expect(try script.caller.call("HLEN", "{quash}:nodes").integer == 301)
+    }
+
+    /// Of many that find the same damage only the first ends the epoch; the others' reports are about one that is over.
+    @Test func aReportOfDamageEndsTheEpochThatItIsAbout() throws {
+        let script = try ScriptCaller()
+        try script.open()
+        #expect(try script.renew(at: nil, damagedEpoch: ScriptCaller.second) == .elsewhere(position(0)))
+        #expect(try script.renew(at: nil, damagedEpoch: ScriptCaller.first) == .recovering)
+        #expect(try script.renew(at: nil) == .recovering)
+        try script.open(ScriptCaller.second)
+        let reply = try script.renew(at: nil, damagedEpoch: ScriptCaller.first)
+        #expect(reply == .elsewhere(position(0, ScriptCaller.second)))
+    }
+
+    /// Clocks disagree, so what expired a moment ago is still looked up: a new epoch must not lose it with its period.
+    @Test func aPeriodThatJustEndedIsInTheNewEpochsDirectory() throws {
+        let script = try ScriptCaller()
+        let (periodSeconds, now) = (10, Int(ClockReading.now().wall.seconds))
+        func open(_ nonce: Epoch) throws {
+            var arguments = FeedScript.openArguments(nonce: nonce)
+            arguments[1] = FeedScript.text(periodSeconds)
+            try script.caller.eval(FeedScript.open, arguments)
+        }
+        try open(ScriptCaller.first)
+        let period = now / periodSeconds - 3
+        let bytes = RevocationCodec.encode([.token(1, expiresAtSeconds: UInt32(period * periodSeconds))])
+        var arguments = FeedScript.revokeArguments(epoch: ScriptCaller.first, request: "", isAwaited: false, [])
+        arguments[5] = FeedScript.text(periodSeconds)
+        arguments[7] = bytes
+        try script.caller.eval(FeedScript.revoke, arguments + [FeedScript.text(period), bytes])
+        try script.caller.call("DEL", "{quash}:epoch")
+        try open(ScriptCaller.second)
+        #expect(try script.liveSet(period: UInt32(period)).directoryBytes == bytes.count)
+    }
+
+    @Test func everyKeyOfTheLiveSetExpires() throws {
+        let script = try ScriptCaller()
+        try script.open()
+        _ = try revoke(1, script, request: "one")
+        let key = try script.redis.cli("KEYS", "{quash}:live:*")
+        let end = Int64(LivePage.period(ofExpiry: expiry) + 1) * LivePage.periodSeconds
+        #expect(try script.redis.cli("EXPIRETIME", key) == "\(end + Int64(FeedScript.retainSeconds))")
+        let lifetime = try #require(Int(try script.redis.cli("TTL", "{quash}:request:one")))
+        #expect((1...FeedScript.retainSeconds).contains(lifetime))
+    }
+
+    @Test(
+        arguments: [
+            [], [.bulk(Array("other".utf8))], [.bulk(Array("entries".utf8))],
+            [.bulk(Array("entries".utf8)), .bulk(Array("00000000000000aa".utf8)), .integer(-1), .integer(5000)],
+            [.bulk(Array("entries".utf8)), .bulk(Array("epoch".utf8)), .integer(1), .integer(5000)],
+            [
+                .bulk(Array("entries".utf8)), .bulk(Array("00000000000000aa".utf8)), .integer(1), .integer(5000),
+                .integer(1),
+            ],
+            [.bulk(Array("stored".utf8)), .bulk(Array("00000000000000aa".utf8))], [.bulk(Array("open".utf8)), .null],
+            [.bulk(Array("elsewhere".utf8)), .integer(7)],
+            [
+                .bulk(Array("nodes".utf8)), .bulk(Array("00000000000000aa".utf8)), .integer(1), .integer(1),
+                .bulk(Array("1 2 3 version".utf8)),
+            ],
+        ] as [[RESPValue]])
+    func anAnswerThatIsNotOneIsAnError(parts: [RESPValue]) {
+        #expect(throws: FeedAnswerError.self) { try RenewReply(.array(parts)) }
+        #expect(throws: FeedAnswerError.self) { try RevokeReply(.array(parts)) }
+        #expect(throws: FeedAnswerError.self) { try OpenReply(.array(parts)) }
+        #expect(throws: FeedAnswerError.self) { try NodesReply(.array(parts)) }
+        #expect(throws: FeedAnswerError.self) { try RenewReply(.null) }
+    }
+}

@@ -1,0 +1,82 @@
+import QuashRedis
+import TestSupport
+
+@testable import Quash
+@testable import QuashServer
+
+/// Calls the scripts of the feed as the roles do.
+struct ScriptCaller {
+    let redis: RedisServer
+    let caller: RedisCaller
+
+    init(_ options: RedisServer.Options = RedisServer.Options()) throws {
+        try self.init(of: try RedisServer.start(options))
+    }
+
+    init(of redis: RedisServer) throws {
+        self.redis = redis
+        caller = try RedisCaller(redis)
+    }
+
+    static let first = Epoch("00000000000000aa")!
+    static let second = Epoch("00000000000000bb")!
+
+    /// - Returns: the epoch that is open then, and whether this call opened it.
+    @discardableResult
+    func open(_ nonce: Epoch = first) throws -> (epoch: Epoch, isNew: Bool) {
+        let reply = try OpenReply(caller.eval(FeedScript.open, FeedScript.openArguments(nonce: nonce)))
+        return (reply.epoch, reply.isNew)
+    }
+
+    func revoke(
+        _ revocations: [Revocation], epoch: Epoch = first, request: String = ""
+    ) throws -> RevokeReply {
+        try RevokeReply(
+            caller.eval(
+                FeedScript.revoke,
+                FeedScript.revokeArguments(epoch: epoch, request: request, isAwaited: false, revocations)))
+    }
+
+    /// - Parameter most: records in one answer.
+    func renew(
+        _ node: String = "node/1", at position: FeedPosition?, damagedEpoch: Epoch? = nil, most: Int? = nil
+    ) throws -> RenewReply {
+        var arguments = FeedScript.renewArguments(
+            node: node, RenewRequest(position: position, damagedEpoch: damagedEpoch), lease: .seconds(5))
+        if let most { arguments[6] = FeedScript.text(most) }
+        return try RenewReply(caller.eval(FeedScript.renew, arguments))
+    }
+
+    func nodes() throws -> NodesReply? {
+        try NodesReply(caller.eval(FeedScript.nodes, FeedScript.nodesArguments))
+    }
+
+    func keys(_ pattern: String) throws -> [String] {
+        try caller.call("KEYS", pattern).elements?.compactMap(\.text) ?? []
+    }
+
+    /// The live set as it stands: bytes by period out of the directory, and the chunks that are there, joined.
+    func liveSet(period: UInt32) throws -> (directoryBytes: Int, bytes: [UInt8]) {
+        let total = try caller.call("HGET", FeedScript.directoryKey, "\(period)").integer ?? 0
+        let names = try keys("\(FeedScript.directoryKey):\(period):*")
+        let chunks = names.compactMap { Int($0.split(separator: ":").last ?? "") }.sorted()
+        var bytes: [UInt8] = []
+        for chunk in chunks {
+            bytes += try caller.call("GET", "\(FeedScript.directoryKey):\(period):\(chunk)").bytes ?? []
+        }
+        return (Int(total), bytes)
+    }
+}
+
+/// Seconds since 1970 in one period of the live set, an hour or more from now.
+func expiryInOnePeriod() -> UInt32 {
+    let period = LivePage.period(ofExpiry: UInt32(ClockReading.now().wall.seconds) + 7200)
+    return period * UInt32(LivePage.periodSeconds)
+}
+
+extension Revocation {
+    /// A revocation of one token; equal numbers give equal ones.
+    static func token(_ number: Int, expiresAtSeconds: UInt32) -> Revocation {
+        Revocation(key: .token("token-\(number)"), expiresAtSeconds: expiresAtSeconds)
+    }
+}

@@ -1,0 +1,143 @@
+import Glibc
+import Logging
+import Quash
+import QuashJSON
+import TestSupport
+import Testing
+
+@testable import QuashServer
+
+@Suite("Logs")
+struct LogTests {
+    private let folder: TemporaryFolder
+    private let path: String
+    private let descriptor: Int32
+
+    init() throws {
+        folder = try TemporaryFolder()
+        path = try folder.write("log", "")
+        descriptor = unsafe open(path, O_WRONLY | O_APPEND | O_CLOEXEC)
+        try #require(descriptor >= 0)
+    }
+
+    private func lines(_ format: LogFormat, _ level: Logger.Level = .info, _ log: (Logger) -> Void) -> [String] {
+        log(LogOutput(format: format, level: level, descriptor: descriptor).logger("feed"))
+        return TemporaryFolder.read(path).split(separator: "\n").map(String.init)
+    }
+
+    private func record(_ message: String, _ fields: Logger.Metadata = [:]) -> LogRecord {
+        LogRecord(
+            time: WallInstant(milliseconds: 1_700_000_000_123), level: .warning, component: "feed", message: message,
+            fields: fields)
+    }
+
+    private func json(_ record: LogRecord) throws -> JSONValue {
+        let line = record.json
+        #expect(line.last == UInt8(ascii: "\n"))
+        #expect(line.dropLast().allSatisfy { $0 >= 0x20 })
+        return try json(String(decoding: line.dropLast(), as: UTF8.self))
+    }
+
+    private func json(_ line: String) throws -> JSONValue {
+        let bytes = Array(line.utf8)
+        return try JSONValue(parsing: bytes.span)
+    }
+
+    @Test func aJSONLineHasTheHeadAndTheFields() throws {
+        let value = try json(
+            record("lost \"redis\"\n", ["error": "reset", "attempt": "\(3)", "list": ["a", ["b": "c"]]]))
+        #expect(
+            value == [
+                "time": "2023-11-14T22:13:20.123Z", "level": "warning", "component": "feed",
+                "message": "lost \"redis\"\n",
+                "attempt": "3", "error": "reset", "list": ["a", ["b": "c"]],
+            ])
+    }
+
+    @Test func aFieldCannotReplaceTheHead() throws {
+        let value = try json(record("m", ["level": "critical", "time": "never"]))
+        #expect(value["level"] == "warning")
+        #expect(value["level_"] == "critical")
+        #expect(value["time_"] == "never")
+    }
+
+    @Test func aTextLineShowsControlCharacters() {
+        let line = String(decoding: record("a\nb\u{1B}[2J", ["x": "\r\u{7}"]).text, as: UTF8.self)
+        #expect(line == "2023-11-14T22:13:20.123Z WARNING feed: a\\u{a}b\\u{1b}[2J x=\\u{d}\\u{7}\n")
+    }
+
+    @Test func whatIsLongIsCut() throws {
+        let value = try json(record(String(repeating: "é", count: 3000)))
+        #expect(value["message"]?.string?.utf8.count == LogLimits.maxValueBytes + 3)
+    }
+
+    @Test func deepMetadataDoesNotRecurseWithoutEnd() throws {
+        var nested: Logger.MetadataValue = "end"
+        for _ in 0..<100 { nested = ["n": nested] }
+        _ = try json(record("m", ["deep": nested]))
+    }
+
+    @Test func eachMessageIsALineOfItsOwn() throws {
+        let lines = lines(.json) { log in
+            log.info("one", metadata: ["a": "1"])
+            log.debug("not written")
+            log.critical("two")
+        }
+        #expect(lines.count == 2)
+        let first = try json(lines[0])
+        #expect(first["message"] == "one")
+        #expect(first["component"] == "feed")
+        #expect(first["a"] == "1")
+    }
+
+    @Test func metadataOfLoggerProviderAndMessageAreMerged() throws {
+        let lines = lines(.json) { logger in
+            var logger = logger
+            logger[metadataKey: "node"] = "n1"
+            logger[metadataKey: "a"] = "logger"
+            logger.error("m", metadata: ["a": "message"])
+        }
+        let value = try json(try #require(lines.first))
+        #expect(value["node"] == "n1")
+        #expect(value["a"] == "message")
+    }
+
+    @Test func autoIsJSONWhereThereIsNoTerminal() {
+        #expect(lines(.auto) { $0.info("m") }.first?.hasPrefix("{") == true)
+        #expect(lines(.text) { $0.info("m") }.last?.hasSuffix("INFO feed: m") == true)
+    }
+
+    @Test func aNewLevelCountsForLoggersThatAreThereAlready() {
+        let output = LogOutput(format: .text, level: .error, descriptor: descriptor)
+        let logger = output.logger("x")
+        logger.info("first")
+        output.level = .trace
+        logger.trace("second")
+        #expect(!TemporaryFolder.read(path).contains("first"))
+        #expect(TemporaryFolder.read(path).contains("second"))
+        #expect(output.level == .trace)
+    }
+
+    @Test(arguments: [
+        ("no token", "no token"),
+        ("Bearer eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln", "Bearer [token]"),
+        ("{\"a\":\"eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.\"}", "{\"a\":\"[token]\"}"),
+        ("xeyJh.eyJz.c2-_ eyJh.b.c end", "x[token] [token] end"),
+        ("eyJ without dots, eyJabc", "eyJ without dots, eyJabc"), ("eyJ.", "[token]"), ("ey", "ey"), ("", ""),
+    ])
+    func tokensAreRedacted(text: String, expected: String) {
+        #expect(String(decoding: redacted(Array(text.utf8)), as: UTF8.self) == expected)
+    }
+
+    @Test(arguments: [LogFormat.json, .text])
+    func noTokenReachesTheLog(format: LogFormat) {
+        let token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl"
+        let lines = lines(format) { log in
+            log.error(
+                "in the message \(token)", metadata: ["value": "\(token)", "list": ["\(token)"], "\(token)": "name"])
+        }
+        #expect(lines.count == 1)
+        #expect(!lines.joined().contains("eyJ"))
+        #expect(!lines.joined().contains("c2lnbmF0dXJl"))
+    }
+}

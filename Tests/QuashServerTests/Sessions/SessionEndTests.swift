@@ -1,0 +1,75 @@
+import QuashHTTP
+import TestSupport
+import Testing
+
+@testable import QuashServer
+
+/// Ending sessions: one, all of a subject, the oldest of too many.
+@Suite struct SessionEndTests {
+    @Test func logoutEverywhereEndsEverySessionOfTheSubjectAlone() throws {
+        let fleet = try Fleet(validators: 2)
+        try fleet.waitUntilReady()
+        let pairs = try (0..<3).map { _ in try fleet.signIn("alice") }
+        let rotated = try Fleet.tokens(fleet.refresh(pairs[2].refresh))
+        let other = try fleet.signIn("bob")
+        #expect(try fleet.logout(pairs[0].access, body: "everywhere=true").status == .ok)
+        for access in pairs.map(\.access) + [rotated.access] { #expect(try fleet.allAnswer(401, for: access)) }
+        for refresh in pairs.map(\.refresh) + [rotated.refresh] {
+            #expect(try fleet.refresh(refresh).isInvalidGrant)
+        }
+        #expect(try fleet.sessions(of: "alice").isEmpty)
+        #expect(try fleet.statuses(of: other.access) == [204, 204])
+        #expect(try fleet.refresh(other.refresh).status == .ok)
+    }
+
+    /// Each time in the next millisecond, or in the same one.
+    @Test(arguments: ["logout", "subject", "subjects", "all"])
+    func aSignInDirectlyAfterwardsIsGood(way: String) throws {
+        let fleet = try Fleet(validators: 1)
+        try fleet.waitUntilReady()
+        var pair = try fleet.signIn("alice")
+        for _ in 0..<10 {
+            let response =
+                switch way {
+                case "logout": try fleet.logout(pair.access, body: "everywhere=true")
+                case "subject": try fleet.revoke("{\"sub\":\"alice\"}")
+                case "subjects": try fleet.revoke("{\"sub\":[\"alice\",\"bob\"]}")
+                default: try fleet.revoke("{\"all\":true}")
+                }
+            #expect(response.status == .ok || response.status == .created)
+            let next = try fleet.signIn("alice")
+            #expect(try fleet.allAnswer(401, for: pair.access))
+            #expect(try fleet.statuses(of: next.access) == [204])
+            pair = next
+        }
+        #expect(try fleet.refresh(pair.refresh).status == .ok)
+    }
+
+    @Test func theHundredAndFirstSessionEndsTheOldest() throws {
+        let fleet = try Fleet(validators: 1)
+        try fleet.waitUntilReady()
+        let pairs = try (0...SessionStore.maxSessionsPerSubject).map { _ in try fleet.signIn("alice") }
+        #expect(try fleet.allAnswer(401, for: pairs[0].access))
+        #expect(try fleet.refresh(pairs[0].refresh).isInvalidGrant)
+        #expect(try fleet.sessions(of: "alice").sorted() == pairs.dropFirst().map(\.session).sorted())
+        #expect(try fleet.statuses(of: pairs[1].access) == [204])
+        #expect(try fleet.refresh(pairs[1].refresh).status == .ok)
+    }
+
+    /// The list lives as long as the longest of its sessions, or «everywhere» would miss one.
+    @Test func refreshingKeepsTheListOfSessionsAlive() throws {
+        let fleet = try Fleet(validators: 1)
+        try fleet.waitUntilReady()
+        let pair = try fleet.signIn("alice")
+        let list = try fleet.redis.cli("KEYS", "quash:subject:*")
+        // Most of the seven days pass.
+        try fleet.redis.cli("EXPIRE", list, "60")
+        #expect(try fleet.refresh(pair.refresh).status == .ok)
+        let key = "quash:session:{\(pair.session)}"
+        let isKept = try poll {
+            let ends = try [list, key].map { Int(try fleet.redis.cli("EXPIRETIME", $0)) ?? 0 }
+            return ends[0] >= ends[1]
+        }
+        #expect(isKept)
+    }
+}

@@ -1,0 +1,256 @@
+import Testing
+
+@testable import Quash
+
+@Suite struct FeedTests {
+    private static let settings = Feed.Settings(lease: .seconds(5), renewInterval: .seconds(1))
+
+    private func position(_ sequence: UInt64, _ epoch: Epoch = .first) -> FeedPosition {
+        FeedPosition(epoch: epoch, sequence: sequence)
+    }
+
+    private func record(_ number: UInt64) -> [UInt8] { RevocationCodec.encode([.token(number)]) }
+
+    private func message(_ sequence: UInt64, awaiting: Int = 0, epoch: Epoch = .first) -> FeedMessage {
+        FeedMessage(
+            position: position(sequence, epoch), awaitingNodes: awaiting, committedMicroseconds: 0,
+            record: record(sequence))
+    }
+
+    private func renewal(at position: FeedPosition?, damagedEpoch: Epoch? = nil) -> Feed.Action {
+        .renew(RenewRequest(position: position, damagedEpoch: damagedEpoch))
+    }
+
+    private func entries(_ sequences: ClosedRange<UInt64>?, head: UInt64, granted: Bool = true) -> RenewReply {
+        let records = sequences.map { $0.map(record) } ?? []
+        return .entries(records: records, head: head, lease: granted ? .seconds(5) : nil)
+    }
+
+    /// A feed that has loaded an empty live set at `head`, holds no lease yet and has its renewal outstanding since 0.
+    private func loaded(head: UInt64) -> Feed {
+        var feed = Feed(settings: Self.settings, seed: 1)
+        #expect(feed.connected(now: .at(0)) == [renewal(at: nil)])
+        #expect(feed.renewed(.elsewhere(position(head)), now: .at(0)) == [.report(.resync(.start)), .readDirectory])
+        let directory = LiveDirectory(epoch: .first, bytes: [:])
+        #expect(feed.received(directory, now: .at(0)) == [renewal(at: position(head))])
+        return feed
+    }
+
+    /// The same with its lease granted and nothing outstanding.
+    private func following(_ sequence: UInt64) -> Feed {
+        var feed = loaded(head: sequence)
+        let actions = feed.renewed(entries(nil, head: sequence), now: .at(1))
+        #expect(actions.first == .extend(LeaseGrant(sent: .at(0), length: .seconds(5))))
+        return feed
+    }
+
+    private func isWake(_ action: Feed.Action?, from earliest: Int64, to latest: Int64) -> Bool {
+        guard case .wake(let instant)? = action else { return false }
+        return (ClockReading.at(earliest).boot...ClockReading.at(latest).boot).contains(instant)
+    }
+
+    @Test func S4_theLeaseStartsWhenItWasAskedForAndComesAfterWhatWasMissing() {
+        var feed = loaded(head: 3)
+        let actions = feed.renewed(entries(4...6, head: 6), now: .at(900))
+        #expect(actions.count == 3)
+        #expect(actions[0] == .apply([.token(4), .token(5), .token(6)]))
+        #expect(actions[1] == .extend(LeaseGrant(sent: .at(0), length: .seconds(5))))
+        #expect(isWake(actions[2], from: 1800, to: 2000))
+        #expect(feed.position == position(6))
+    }
+
+    @Test func S4_noLeaseBeforeTheHeadIsReached() {
+        var feed = loaded(head: 3)
+        #expect(
+            feed.renewed(entries(4...5, head: 9, granted: false), now: .at(10))
+                == [.apply([.token(4), .token(5)]), renewal(at: position(5))])
+        // A grant that leaves something out is not believed.
+        let short = feed.renewed(entries(6...7, head: 9), now: .at(20))
+        #expect(short.first == .apply([.token(6), .token(7)]))
+        #expect(!short.contains { if case .extend = $0 { true } else { false } })
+    }
+
+    @Test func S4_aGrantNeverExceedsWhatWasAskedFor() {
+        var feed = loaded(head: 0)
+        let reply = RenewReply.entries(records: [], head: 0, lease: .seconds(3600))
+        #expect(feed.renewed(reply, now: .at(1)).first == .extend(LeaseGrant(sent: .at(0), length: .seconds(5))))
+    }
+
+    @Test func S3_onlyTheNextCommitAdvances() {
+        var feed = following(5)
+        #expect(feed.received(message(6), now: .at(10)) == [.apply([.token(6)])])
+        #expect(feed.position == position(6))
+        // Twice and late: applied again, which is harmless, and nothing moves.
+        #expect(feed.received(message(6), now: .at(11)) == [.apply([.token(6)])])
+        #expect(feed.received(message(2), now: .at(12)) == [.apply([.token(2)])])
+        #expect(feed.position == position(6))
+        // One was lost: applied, not advanced, and fetched at once.
+        #expect(
+            feed.received(message(8), now: .at(13))
+                == [.apply([.token(8)]), .report(.gap), renewal(at: position(6))])
+        #expect(feed.position == position(6))
+        let actions = feed.renewed(entries(7...8, head: 8), now: .at(20))
+        #expect(
+            actions.prefix(2) == [
+                .apply([.token(7), .token(8)]), .extend(LeaseGrant(sent: .at(13), length: .seconds(5))),
+            ])
+        #expect(feed.position == position(8))
+    }
+
+    @Test func S3_aMessageOfAnotherEpochDoesNotAdvance() {
+        var feed = following(5)
+        #expect(
+            feed.received(message(6, epoch: .second), now: .at(10))
+                == [.apply([.token(6)]), renewal(at: position(5))])
+        #expect(feed.position == position(5))
+    }
+
+    @Test func S3_messagesOvertakeAnOutstandingRenewal() {
+        var feed = loaded(head: 3)
+        _ = feed.received(message(4), now: .at(5))
+        _ = feed.received(message(5), now: .at(6))
+        let actions = feed.renewed(entries(4...4, head: 4), now: .at(10))
+        #expect(actions.prefix(2) == [.apply([.token(4)]), .extend(LeaseGrant(sent: .at(0), length: .seconds(5)))])
+        #expect(feed.position == position(5))
+    }
+
+    @Test func S2_anEpochChangeLoadsAgainAndTakesNothingBack() {
+        var feed = following(50)
+        _ = feed.deadlineReached(now: .at(1000))
+        // The new epoch's head is lower, as after a failover that lost the tail.
+        #expect(
+            feed.renewed(.elsewhere(position(2, .second)), now: .at(1001))
+                == [.report(.resync(.epoch)), .readDirectory])
+        #expect(feed.position == nil)
+        let directory = LiveDirectory(epoch: .second, bytes: [:])
+        #expect(feed.received(directory, now: .at(1002)) == [renewal(at: position(2, .second))])
+    }
+
+    @Test func aTrimmedLogLoadsAgain() {
+        var feed = following(5)
+        _ = feed.deadlineReached(now: .at(1000))
+        #expect(
+            feed.renewed(.gap(head: position(900)), now: .at(1001)) == [.report(.resync(.trimmed)), .readDirectory])
+    }
+
+    @Test func messagesDuringALoadAreAppliedButDoNotAdvance() {
+        var feed = Feed(settings: Self.settings, seed: 1)
+        _ = feed.connected(now: .at(0))
+        _ = feed.renewed(.elsewhere(position(3)), now: .at(0))
+        #expect(feed.received(message(4), now: .at(1)) == [.apply([.token(4)])])
+        #expect(feed.position == nil)
+        let directory = LiveDirectory(epoch: .first, bytes: [:])
+        #expect(feed.received(directory, now: .at(2)) == [renewal(at: position(3))])
+    }
+
+    @Test func theLiveSetIsReadPageByPage() {
+        let all = (0..<20_000).map { Revocation.token($0) }
+        let bytes = RevocationCodec.encode(all)
+        let period = LivePage.period(ofExpiry: all[0].expiresAtSeconds)
+        var feed = Feed(settings: Self.settings, seed: 1)
+        _ = feed.connected(now: .at(0))
+        _ = feed.renewed(.elsewhere(position(3)), now: .at(0))
+        var actions = feed.received(LiveDirectory(epoch: .first, bytes: [period: bytes.count]), now: .at(0))
+        var seen: [Revocation] = []
+        while case .read(let page)? = actions.last {
+            #expect(page.period == period && page.chunk == 0)
+            let end = min(page.offset + LivePage.pageBytes, bytes.count)
+            actions = feed.received(page: Array(bytes[page.offset..<end]), now: .at(0))
+            if case .apply(let revocations)? = actions.first { seen += revocations }
+        }
+        #expect(seen == all)
+        #expect(actions.last == renewal(at: position(3)))
+    }
+
+    @Test func aLiveSetThatLostDataIsReportedAndGivesNoPosition() {
+        let bytes = RevocationCodec.encode((0..<10).map { Revocation.token($0) })
+        let period = LivePage.period(ofExpiry: Revocation.token(0).expiresAtSeconds)
+        var feed = Feed(settings: Self.settings, seed: 1)
+        _ = feed.connected(now: .at(0))
+        _ = feed.renewed(.elsewhere(position(3)), now: .at(0))
+        _ = feed.received(LiveDirectory(epoch: .first, bytes: [period: bytes.count]), now: .at(0))
+        let actions = feed.received(page: Array(bytes.dropLast(20)), now: .at(0))
+        #expect(actions.contains(.report(.damaged)))
+        #expect(feed.position == nil)
+        #expect(feed.deadlineReached(now: .at(1000)) == [renewal(at: nil, damagedEpoch: .first)])
+        // Once: what is found in the next epoch is another matter.
+        _ = feed.renewed(.recovering, now: .at(1001))
+        #expect(feed.deadlineReached(now: .at(2000)) == [renewal(at: nil)])
+    }
+
+    @Test func aPeriodThatExpiredWhileItWasReadIsNoDamage() {
+        var feed = Feed(settings: Self.settings, seed: 1)
+        _ = feed.connected(now: .at(0))
+        _ = feed.renewed(.elsewhere(position(3)), now: .at(0))
+        let past = LivePage.period(ofExpiry: 1_700_000_000)
+        _ = feed.received(LiveDirectory(epoch: .first, bytes: [past: 20]), now: .at(0))
+        #expect(feed.received(page: [], now: .at(0)) == [.apply([]), renewal(at: position(3))])
+    }
+
+    @Test func aDirectoryOfAnotherEpochBeginsAgain() {
+        var feed = Feed(settings: Self.settings, seed: 1)
+        _ = feed.connected(now: .at(0))
+        _ = feed.renewed(.elsewhere(position(3)), now: .at(0))
+        let actions = feed.received(LiveDirectory(epoch: .second, bytes: [:]), now: .at(0))
+        #expect(actions.count == 1 && isWake(actions[0], from: 900, to: 1100))
+        #expect(feed.deadlineReached(now: .at(1000)) == [renewal(at: nil)])
+    }
+
+    @Test func anUnreadableEntryHaltsAndDropsTheLease() {
+        var feed = following(5)
+        let bad = FeedMessage(position: position(6), awaitingNodes: 0, committedMicroseconds: 0, record: [99])
+        #expect(
+            feed.received(bad, now: .at(10)) == [.report(.unreadable(.unknownKind(99))), .dropLease])
+        #expect(feed.deadlineReached(now: .at(1000)).isEmpty)
+        #expect(feed.connected(now: .at(2000)).isEmpty)
+        #expect(feed.received(message(6), now: .at(2001)).isEmpty)
+    }
+
+    @Test func aFullIndexHalts() {
+        var feed = following(5)
+        #expect(feed.applyFailed() == [.dropLease])
+        #expect(feed.deadlineReached(now: .at(1000)).isEmpty)
+    }
+
+    @Test func anAwaitedCommitRenewsAtOnceAndAFleetSpreadsItOverMilliseconds() {
+        var feed = following(5)
+        #expect(
+            feed.received(message(6, awaiting: 3), now: .at(100)) == [.apply([.token(6)]), renewal(at: position(6))])
+        // While one is outstanding, the next follows its reply.
+        #expect(feed.received(message(7, awaiting: 3), now: .at(102)) == [.apply([.token(7)])])
+        #expect(feed.renewed(entries(7...7, head: 7), now: .at(103)).last == renewal(at: position(7)))
+        _ = feed.renewed(entries(nil, head: 7), now: .at(104))
+        let fleet = feed.received(message(8, awaiting: 100_000), now: .at(200))
+        #expect(fleet.count == 2 && isWake(fleet[1], from: 200, to: 210))
+        #expect(feed.deadlineReached(now: .at(210)) == [renewal(at: position(8))])
+    }
+
+    @Test func everyReconnectAndSubscriptionRenewsAtOnce() {
+        var feed = following(5)
+        #expect(feed.subscribed(now: .at(10)) == [renewal(at: position(5))])
+        #expect(feed.subscribed(now: .at(11)).isEmpty)
+        #expect(feed.renewed(entries(nil, head: 5), now: .at(12)).last == renewal(at: position(5)))
+        #expect(feed.disconnected().isEmpty)
+        #expect(feed.deadlineReached(now: .at(2000)).isEmpty)
+        // A reply of the old connection changes nothing.
+        #expect(feed.renewed(entries(nil, head: 5), now: .at(2001)).isEmpty)
+        #expect(feed.connected(now: .at(3000)) == [renewal(at: position(5))])
+    }
+
+    @Test func noEpochOrAFailureIsTriedAgainWellBeforeTheNextRenewal() {
+        var feed = following(5)
+        _ = feed.deadlineReached(now: .at(1000))
+        let recovering = feed.renewed(.recovering, now: .at(1001))
+        #expect(recovering.first == .report(.recovering) && isWake(recovering.last, from: 1051, to: 1151))
+        _ = feed.deadlineReached(now: .at(2000))
+        #expect(isWake(feed.failed(now: .at(2500)).last, from: 2550, to: 2650))
+        #expect(feed.position == position(5))
+    }
+
+    @Test func rubbishOnTheChannelIsReportedAndAnsweredByARenewal() {
+        var feed = following(5)
+        #expect(
+            feed.receivedMalformedMessage(now: .at(10))
+                == [.report(.malformedMessage), renewal(at: position(5))])
+    }
+}
