@@ -51,8 +51,10 @@ static inline size_t quash_reader_buffered(const redisReader *reader) {
     return reader->len - reader->pos;
 }
 
-// The length that a bulk string announced for which the reader is waiting, saturated at SIZE_MAX; 0 when it waits for
-// something else. The reader leaves its position behind the type byte until the whole string is there.
+// The length that a bulk string announced for which the reader is waiting, as hiredis 0.14 computes it, wrapping around;
+// 0 when it waits for something else, also for the end of the length's line: a length is judged once, when it is whole,
+// so that the answer does not depend on where the stream was cut. The reader leaves its position behind the type byte
+// until the whole string is there.
 static inline size_t quash_reader_awaited_bulk_bytes(const redisReader *reader) {
     if (reader->ridx < 0) return 0;
 #if HIREDIS_MAJOR >= 1
@@ -62,11 +64,10 @@ static inline size_t quash_reader_awaited_bulk_bytes(const redisReader *reader) 
 #endif
     if (task->type != REDIS_REPLY_STRING) return 0;
     size_t length = 0;
-    for (size_t at = reader->pos; at < reader->len; at++) {
-        if (reader->buf[at] < '0' || reader->buf[at] > '9') break;
-        size_t digit = (size_t)(reader->buf[at] - '0');
-        if (length > (SIZE_MAX - digit) / 10) return SIZE_MAX;
-        length = length * 10 + digit;
+    for (size_t at = reader->pos; at + 1 < reader->len; at++) {
+        if (reader->buf[at] == '\r') return reader->buf[at + 1] == '\n' ? length : 0;
+        if (reader->buf[at] < '0' || reader->buf[at] > '9') return 0;
+        length = length * 10 + (size_t)(reader->buf[at] - '0');
     }
-    return length;
+    return 0;
 }
