@@ -41,7 +41,9 @@ let fuzzTarget: Target =
         exclude: ["Corpus", "LibFuzzer.swift"], swiftSettings: settings)
 
 /// What runs inside Redis, compiled in.
-let scripts = ["check", "open", "revoke", "renew", "leave", "nodes", "sign-in", "rotate", "end-session"]
+let scripts = [
+    "check", "begin", "restored", "revoke", "renew", "leave", "nodes", "forget", "sign-in", "rotate", "end-session",
+]
 
 let package = Package(
     name: "quash",

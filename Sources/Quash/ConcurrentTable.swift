@@ -178,6 +178,29 @@ import Synchronization
 
         func contains(_ key: RevocationKey) -> Bool { unsafe table.find(key, in: block).found }
 
+        /// Whether putting this would change nothing.
+        func covers(_ key: RevocationKey, expiresAtSeconds: UInt32, bound: Int64) -> Bool {
+            let (slot, found) = unsafe table.find(key, in: block)
+            guard found, unsafe block.pointee.expiries[slot] >= expiresAtSeconds else { return false }
+            return unsafe block.pointee.bounds.map { unsafe $0[slot].load(ordering: .relaxed) >= bound } ?? true
+        }
+
+        /// Every entry, in no order: O(capacity).
+        func forEach(_ body: (_ key: RevocationKey, _ expiresAtSeconds: UInt32, _ bound: Int64) -> Void) {
+            for slot in 0..<(unsafe block.pointee.capacity) {
+                guard let key = unsafe key(at: slot, in: block) else { continue }
+                let bound = unsafe block.pointee.bounds?[slot].load(ordering: .relaxed) ?? .max
+                body(key, unsafe block.pointee.expiries[slot], bound)
+            }
+        }
+
+        private func key(at slot: Int, in block: UnsafeMutablePointer<Block>) -> RevocationKey? {
+            let keys = unsafe block.pointee.keys
+            return RevocationKey(
+                high: unsafe keys[2 * slot].load(ordering: .relaxed),
+                low: unsafe keys[2 * slot + 1].load(ordering: .relaxed))
+        }
+
         /// Adds `key`, or raises its expiry and bound where these are higher: the strictest of all that was put stays.
         /// Amortised O(1).
         mutating func put(_ key: RevocationKey, expiresAtSeconds: UInt32, bound: Int64) {
@@ -235,12 +258,7 @@ import Synchronization
             expired = 0
             for kind in RevocationKind.allCases { counts[Int(kind.rawValue)] = 0 }
             for slot in 0..<capacity where unsafe stays(slot, in: old) {
-                let keys = unsafe old.pointee.keys
-                guard
-                    let key = RevocationKey(
-                        high: unsafe keys[2 * slot].load(ordering: .relaxed),
-                        low: unsafe keys[2 * slot + 1].load(ordering: .relaxed))
-                else { preconditionFailure("a cell without a kind") }
+                guard let key = unsafe key(at: slot, in: old) else { preconditionFailure("a cell without a kind") }
                 let bound = unsafe old.pointee.bounds?[slot].load(ordering: .relaxed) ?? .max
                 unsafe insert(key, old.pointee.expiries[slot], bound, at: table.find(key, in: block).slot)
             }

@@ -80,6 +80,8 @@ public struct Feed: Sendable {
     private var outstanding: Outstanding?
     /// A renewal is wanted as soon as the outstanding one is answered.
     private var renewsAgain = false
+    /// The greatest sequence that somebody waits for, until a renewal has stated it.
+    private var awaited: UInt64 = 0
     /// The epoch in which less was found than was written, until that is reported.
     private var damagedEpoch: Epoch?
     private var hasLoaded = false
@@ -127,6 +129,7 @@ public struct Feed: Sendable {
         if message.position.epoch != position.epoch {
             return actions + renew(now)
         }
+        if message.awaitingNodes > 0 { awaited = max(awaited, message.position.sequence) }
         if message.position.sequence == position.sequence + 1 {
             state = .following(message.position)
         } else if message.position.sequence > position.sequence {
@@ -206,9 +209,12 @@ public struct Feed: Sendable {
         if case .halted = state { return [] }
         guard isConnected else { return [] }
         guard outstanding == nil else { return queueRenewal() }
+        let position = position
         outstanding = .renewal(sent: now, after: position?.sequence ?? 0)
         defer { damagedEpoch = nil }
-        return [.renew(RenewRequest(position: position, damagedEpoch: damagedEpoch))]
+        let acknowledges = awaited > 0 && (position?.sequence ?? 0) >= awaited
+        if acknowledges { awaited = 0 }
+        return [.renew(RenewRequest(position: position, damagedEpoch: damagedEpoch, acknowledges: acknowledges))]
     }
 
     private mutating func queueRenewal() -> [Action] {
@@ -233,7 +239,8 @@ public struct Feed: Sendable {
         state = .following(FeedPosition(epoch: position.epoch, sequence: reached))
         // A grant promises that nothing up to the head is missing: one that does not keep it is no grant.
         if let grant, reached >= head { actions.append(.extend(grant)) }
-        if renewsAgain || (grant == nil && !records.isEmpty) {
+        let isAwaited = awaited > 0 && reached >= awaited
+        if renewsAgain || isAwaited || (grant == nil && !records.isEmpty) {
             renewsAgain = false
             return actions + renew(now)
         }
@@ -241,6 +248,7 @@ public struct Feed: Sendable {
     }
 
     private mutating func load(from head: FeedPosition, because cause: ResyncCause) -> [Action] {
+        awaited = 0
         state = .loading(LiveSetLoad(start: head))
         outstanding = .load
         return [.report(.resync(cause)), .readDirectory]

@@ -17,16 +17,30 @@ public struct Epoch: Hashable, Sendable, CustomStringConvertible {
 
 /// A place in the feed. Sequences of different epochs are not comparable: after a failover the same number may stand
 /// for another revocation.
-public struct FeedPosition: Hashable, Sendable {
+public struct FeedPosition: Hashable, Sendable, CustomStringConvertible {
     /// The life of the data that the sequence counts in.
     public let epoch: Epoch
     /// 1 for the first commit of an epoch; 0 before it.
     public let sequence: UInt64
 
+    /// `<epoch>:<sequence>`, as callers get it and give it back.
+    public var description: String { "\(epoch):\(sequence)" }
+
     /// The place of one commit.
     public init(epoch: Epoch, sequence: UInt64) {
         self.epoch = epoch
         self.sequence = sequence
+    }
+
+    /// As ``description`` writes it.
+    ///
+    /// - Returns: nil when `text` is no position.
+    public init?(_ text: String) {
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+        guard parts.count == 2, let epoch = Epoch(parts[0]), parts[1].utf8.allSatisfy({ (0x30...0x39).contains($0) }),
+            let sequence = UInt64(parts[1])
+        else { return nil }
+        self.init(epoch: epoch, sequence: sequence)
     }
 }
 
@@ -76,6 +90,15 @@ public struct RenewRequest: Equatable, Sendable {
     /// The epoch in which the live set did not hold what its directory says: it must end, if it has not ended since, so
     /// that an issuer makes the directory anew.
     public let damagedEpoch: Epoch?
+    /// Somebody waits for this position: it is told on the channel of acknowledgements, besides in the registry.
+    public let acknowledges: Bool
+
+    /// A request for a lease, from a node that stands at `position`.
+    public init(position: FeedPosition?, damagedEpoch: Epoch? = nil, acknowledges: Bool = false) {
+        self.position = position
+        self.damagedEpoch = damagedEpoch
+        self.acknowledges = acknowledges
+    }
 }
 
 /// What the `renew` script answers.

@@ -46,8 +46,13 @@ struct LiveSetLoad {
         }
         let end = WallInstant(seconds: (Int64(period.period) + 1) * LivePage.periodSeconds)
         if readBytes < period.bytes, now < end { return (revocations, .damaged) }
+        return (revocations, leavePeriod())
+    }
+
+    /// Goes on without the rest of the period that is being read.
+    mutating func leavePeriod() -> Step {
         periods.removeLast()
-        return (revocations, nextPeriod())
+        return nextPeriod()
     }
 
     private mutating func nextPeriod() -> Step {

@@ -17,6 +17,16 @@ public enum RevocationCodec {
     static let boundedBytes = 26
     private static let boundFlag: UInt8 = 0x80
 
+    /// `revocations` in parts that are one commit each.
+    public static func commits(of revocations: [Revocation]) -> [[Revocation]] {
+        stride(from: 0, to: revocations.count, by: maxRevocationsPerCommit).map { start in
+            Array(revocations[start..<min(start + maxRevocationsPerCommit, revocations.count)])
+        }
+    }
+
+    /// The most bytes that this many revocations take.
+    public static func bytes(of count: Int) -> Int { count * boundedBytes }
+
     /// Appends the 20 or 26 bytes of `revocation` to `bytes`.
     public static func encode(_ revocation: Revocation, into bytes: inout [UInt8]) {
         let bounded = revocation.issuedBefore != nil

@@ -123,6 +123,31 @@ public final class RevocationIndex: Sendable {
         /// Entries, the expired ones not yet dropped included.
         public var count: Int { plain.count + bounded.count }
 
+        /// Whether applying `revocation` would change nothing. O(1).
+        public func covers(_ revocation: Revocation) -> Bool {
+            let expiry = revocation.expiresAtSeconds
+            guard let bound = revocation.issuedBefore else {
+                return plain.covers(revocation.key, expiresAtSeconds: expiry, bound: .max)
+            }
+            return bounded.covers(revocation.key, expiresAtSeconds: expiry, bound: bound.milliseconds)
+        }
+
+        /// Every entry that does not expire before `instant`, in no order. O(entries).
+        public func revocations(from instant: WallInstant) -> [Revocation] {
+            var revocations: [Revocation] = []
+            plain.forEach { key, expiry, _ in
+                guard Int64(expiry) >= instant.seconds else { return }
+                revocations.append(Revocation(key: key, expiresAtSeconds: expiry))
+            }
+            bounded.forEach { key, expiry, bound in
+                guard Int64(expiry) >= instant.seconds else { return }
+                revocations.append(
+                    Revocation(
+                        key: key, issuedBefore: WallInstant(milliseconds: bound), expiresAtSeconds: expiry))
+            }
+            return revocations
+        }
+
         /// Adds revocations; the strictest of equal keys stays. Amortised O(1) each.
         ///
         /// - Throws: ``IndexFull`` when the ceiling is reached; what came before in the list is in.

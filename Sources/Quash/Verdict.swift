@@ -29,12 +29,15 @@ public enum Refusal: Hashable, Sendable {
 public enum Unavailability: String, CaseIterable, Sendable, CustomStringConvertible {
     /// The feed has not been heard for as long as the lease lasts.
     case leaseEnded = "lease_ended"
+    /// The feed is not known to have reached the position that the request asks for.
+    case behind
     /// No keys have been loaded yet.
     case noKeys = "no_keys"
 
     public var description: String {
         switch self {
         case .leaseEnded: "the revocation feed cannot be heard"
+        case .behind: "the position that X-Quash-Min asks for is not known to be applied here"
         case .noKeys: "no keys to verify with have been loaded"
         }
     }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Quash
 import QuashHTTP
 import QuashJSON
 import QuashServer
@@ -38,6 +39,8 @@ struct Fleet {
     let nodes: [Node]
     let json: JSONValue
 
+    /// Nodes that are no issuers.
+    var validators: Int { nodes.count { !$0.name.hasPrefix(Registry.issuerPrefix) } }
     /// Nodes that miss something.
     var behind: Int { nodes.count { $0.lag > 0 } }
 

@@ -18,12 +18,12 @@ struct StatusCommand: ParsableCommand {
         var json: JSONObject = readiness.json
         json["epoch"] = fleet.map { .string($0.epoch) }
         json["head"] = fleet.map { .integer($0.head) }
-        json["validators"] = fleet.map { .integer(Int64($0.nodes.count)) }
+        json["validators"] = fleet.map { .integer(Int64($0.validators)) }
         json["behind"] = fleet.map { .integer(Int64($0.behind)) }
         var lines = readiness.lines
         if let fleet {
             lines.append("feed: epoch \(printable(fleet.epoch)), head \(fleet.head)")
-            lines.append("validators: \(fleet.nodes.count), of which \(fleet.behind) have not applied everything")
+            lines.append("validators: \(fleet.validators); nodes that have not applied everything: \(fleet.behind)")
         }
         options.say(.object(json), text: lines.joined(separator: "\n"))
         if !readiness.isReady { throw CommandFailure(.refused, "the issuer is not ready") }

@@ -18,10 +18,9 @@ func fuzzAdminRequest(_ bytes: [UInt8]) throws(BrokenProperty) {
 func fuzzRedisAnswer(_ bytes: [UInt8]) throws(BrokenProperty) {
     guard let value = try? JSONValue(parsing: bytes.span).redisValue else { return }
     _ = try? RevokeReply(value)
-    _ = try? OpenReply(value)
-    if let reply = try? NodesReply(value) {
-        try require(reply.nodes.allSatisfy { $0.leaseLeftMilliseconds >= 0 }, "a lease with less than nothing left")
-    }
+    _ = try? BeginReply(value)
+    _ = try? RestoredReply(value)
+    if let reply = try? NodesReply(value) { fuzzFleet(reply) }
     let texts = (value.elements ?? []).map { $0.text ?? "" }
     let fields = zip(texts, texts.dropFirst()).map { (name: $0, value: $1) }
     if let record = SessionRecord(fields: fields) {
@@ -29,6 +28,18 @@ func fuzzRedisAnswer(_ bytes: [UInt8]) throws(BrokenProperty) {
         _ = "\(record.created) \(record.rotated)"
     }
     try fuzzFeedMachine(value)
+}
+
+/// Judges a fleet that says anything of itself.
+private func fuzzFleet(_ reply: NodesReply) {
+    let now = ClockReading(boot: BootInstant(nanoseconds: 1_000_000_000), wallNanoseconds: 1_800_000_000_000_000_000)
+    var fleet = Fleet(lease: .seconds(5), fence: .zero)
+    fleet.entered(reply.head.epoch, lease: .seconds(5), now: now.boot)
+    fleet.observed(reply.registry, of: reply.head.epoch, now: now)
+    let confirmation = fleet.confirmation(of: reply.head, among: reply.registry, now: now.boot)
+    _ = fleet.progress(of: confirmation, now: now.boot + .seconds(6))
+    _ = fleet.receipt(of: reply.head, now: now.boot)
+    _ = fleet.duplicates(now: now.boot) + fleet.forgettable(now: now.boot).map(\.node)
 }
 
 /// Follows a feed that answers every renewal with `value` and every page with nothing.

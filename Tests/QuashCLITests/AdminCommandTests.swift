@@ -161,7 +161,7 @@ struct AdminCommandTests {
                 [+] redis ok
                 ready
                 feed: epoch 00000000000000aa, head 9
-                validators: 2, of which 1 have not applied everything
+                validators: 2; nodes that have not applied everything: 1
 
                 """)
     }

@@ -22,8 +22,8 @@ struct ConfigCommandTests {
         let file = try quash.folder.write("quash.yaml", "lease: 7s\nredis-url: redis://:hunter2@redis.example\n")
         let result = try quash(
             [
-                "config", "check", "issuer", "--signing-key-file", key, "--config=\(file)", "-o", "json", "--drain",
-                "9s",
+                "config", "check", "issuer", "--signing-key-file", key, "--outbox-file", "outbox", "--config=\(file)",
+                "-o", "json", "--drain", "9s",
             ],
             environment: ["QUASH_LOG_LEVEL": "debug", "QUASH_ADMIN_TOKEN": "0123456789abcdef"])
         #expect(result.exit == .code(0))
@@ -38,7 +38,7 @@ struct ConfigCommandTests {
     }
 
     @Test func theTableIsForPeople() throws {
-        let result = try quash("config", "check", "issuer", "--signing-key-file", key)
+        let result = try quash("config", "check", "issuer", "--signing-key-file", key, "--outbox-file", "outbox")
         #expect(result.exit == .code(0))
         #expect(result.output.hasPrefix("SETTING"))
         #expect(result.output.contains("\nrotation-grace"))

@@ -22,6 +22,7 @@ struct LiveIssuerTests {
             """
             redis-url: '\(redis.url)'
             signing-key-file: \(try folder.write("signing.pem", TestKeys.privateKey))
+            outbox-file: \(folder.path("outbox"))
             log-format: text
             """)
         issuer = try ChildProcess(
@@ -94,7 +95,7 @@ struct LiveIssuerTests {
         try quash.folder.write("quash.yaml", text + "\nlog-level: loud")
         issuer.signal(SIGHUP)
         #expect(
-            poll { issuer.output.contains("nothing is reloaded error=log-level \"loud\" (\(config):4) is none of") })
+            poll { issuer.output.contains("nothing is reloaded error=log-level \"loud\" (\(config):5) is none of") })
 
         try quash.folder.write("quash.yaml", text + "\ndrain: 7s")
         issuer.signal(SIGHUP)

@@ -95,7 +95,7 @@ struct UsageTests {
         let result = try quash(arguments)
         #expect(result.exit == .code(2))
         #expect(result.output == "")
-        let problems = result.problems.filter { !$0.hasPrefix("warning: ") && !$0.contains("signing-key-file (") }
+        let problems = result.problems.filter { !$0.hasPrefix("warning: ") && !$0.contains("-file (path") }
         #expect(problems.count == 1)
         #expect(problems.first?.lowercased().hasPrefix(start.lowercased()) == true, "\(result.errors)")
     }

@@ -17,8 +17,10 @@ import Testing
             record: record(sequence))
     }
 
-    private func renewal(at position: FeedPosition?, damagedEpoch: Epoch? = nil) -> Feed.Action {
-        .renew(RenewRequest(position: position, damagedEpoch: damagedEpoch))
+    private func renewal(
+        at position: FeedPosition?, damagedEpoch: Epoch? = nil, acknowledges: Bool = false
+    ) -> Feed.Action {
+        .renew(RenewRequest(position: position, damagedEpoch: damagedEpoch, acknowledges: acknowledges))
     }
 
     private func entries(_ sequences: ClosedRange<UInt64>?, head: UInt64, granted: Bool = true) -> RenewReply {
@@ -215,14 +217,30 @@ import Testing
     @Test func anAwaitedCommitRenewsAtOnceAndAFleetSpreadsItOverMilliseconds() {
         var feed = following(5)
         #expect(
-            feed.received(message(6, awaiting: 3), now: .at(100)) == [.apply([.token(6)]), renewal(at: position(6))])
+            feed.received(message(6, awaiting: 3), now: .at(100))
+                == [.apply([.token(6)]), renewal(at: position(6), acknowledges: true)])
         // While one is outstanding, the next follows its reply.
         #expect(feed.received(message(7, awaiting: 3), now: .at(102)) == [.apply([.token(7)])])
-        #expect(feed.renewed(entries(7...7, head: 7), now: .at(103)).last == renewal(at: position(7)))
+        #expect(
+            feed.renewed(entries(7...7, head: 7), now: .at(103)).last
+                == renewal(at: position(7), acknowledges: true))
         _ = feed.renewed(entries(nil, head: 7), now: .at(104))
         let fleet = feed.received(message(8, awaiting: 100_000), now: .at(200))
         #expect(fleet.count == 2 && isWake(fleet[1], from: 200, to: 210))
-        #expect(feed.deadlineReached(now: .at(210)) == [renewal(at: position(8))])
+        #expect(feed.deadlineReached(now: .at(210)) == [renewal(at: position(8), acknowledges: true)])
+    }
+
+    /// The awaited message itself was the one that could not advance, or is only known from a renewal.
+    @Test func anAwaitedCommitIsAcknowledgedOnceItsPredecessorsAreFetched() {
+        var feed = following(5)
+        #expect(
+            feed.received(message(7, awaiting: 3), now: .at(100))
+                == [.apply([.token(7)]), .report(.gap), renewal(at: position(5))])
+        // The registry still says 5: the node tells at once that it stands at 7 now.
+        #expect(
+            feed.renewed(entries(6...7, head: 7), now: .at(101)).last
+                == renewal(at: position(7), acknowledges: true))
+        #expect(isWake(feed.renewed(entries(nil, head: 7), now: .at(102)).last, from: 1000, to: 1200))
     }
 
     @Test func everyReconnectAndSubscriptionRenewsAtOnce() {

@@ -32,7 +32,10 @@ final class DemoFleet {
         ]
         issuer = try Issuer(
             IssuerConfiguration(
-                arguments: common + ["--signing-key-file", folder.path("signing.pem")],
+                arguments: common + [
+                    "--signing-key-file", folder.path("signing.pem"), "--outbox-file", folder.path("outbox"),
+                    "--node-id", "issuer",
+                ],
                 environment: ["QUASH_ADMIN_TOKEN": adminToken]),
             log: log)
         let keys = "http://\(issuer.addresses[0])/.well-known/jwks.json"

@@ -79,6 +79,11 @@ public struct IssuerConfiguration: Sendable {
     package var accessTTL: Duration { settings.value(SettingsTable.accessTTL) }
     package var refreshTTL: Duration { settings.value(SettingsTable.refreshTTL) }
     package var rotationGrace: Duration { settings.value(SettingsTable.rotationGrace) }
+    package var outboxFile: String { settings.value(SettingsTable.outboxFile) }
+    /// The node ids of all issuers; empty when this is the only one.
+    package var issuers: [String] { settings.optional(SettingsTable.issuers) ?? [] }
+    /// How long a Redis that was replaced may go on granting leases.
+    package var fence: Duration { settings.value(SettingsTable.fence) }
     /// Nil lets nobody introspect.
     package var clientsFile: String? { settings.optional(SettingsTable.clientsFile) }
 }

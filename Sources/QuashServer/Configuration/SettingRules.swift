@@ -86,6 +86,12 @@ struct SettingRule: Sendable {
             $0.value(SettingsTable.accessTTL) <= $0.value(SettingsTable.refreshTTL)
         },
         SettingRule(
+            for: [.issuer], SettingsTable.issuers, SettingsTable.nodeID,
+            statement: "issuers names every issuer, this one too", remedy: "add this node-id to issuers"
+        ) {
+            $0.optional(SettingsTable.issuers)?.contains($0.value(SettingsTable.nodeID)) ?? true
+        },
+        SettingRule(
             for: [.validator], SettingsTable.jwksURL, SettingsTable.jwksFile,
             statement: "a validator takes its keys from exactly one of jwks-url and jwks-file",
             remedy: "give one of them"

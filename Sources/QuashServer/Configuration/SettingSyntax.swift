@@ -233,6 +233,28 @@ extension SettingSyntax where Value == String {
         }
     }
 
+    /// The path of a file of this process's own, which it makes when it is not there.
+    static var ownFile: Self {
+        Self("path of a file") { text throws(SettingFlaw) in
+            let folder = text.lastIndex(of: "/").map { String(text[...$0]) } ?? "."
+            var status = stat()
+            // SAFETY: stat(2) and access(2) read a NUL-terminated path, which a Swift string becomes.
+            guard unsafe stat(folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+                throw SettingFlaw("is in no folder that is there", "create the folder or correct the path")
+            }
+            guard unsafe access(folder, R_OK | W_OK | X_OK) == 0 else {
+                throw SettingFlaw(
+                    "is in a folder that cannot be written (\(errorText(errno)))", "let user \(geteuid()) write there")
+            }
+            guard !text.hasSuffix("/"), unsafe lstat(text, &status) != 0 || status.st_mode & S_IFMT == S_IFREG else {
+                throw SettingFlaw("is not a file", "give the path of a file")
+            }
+            return text
+        } describe: {
+            $0
+        }
+    }
+
     /// The path of a file with private keys, which are read at once and let go: a bad one is told with everything else.
     static var signingKeyFile: Self {
         Self("path of a file with private keys") { text throws(SettingFlaw) in

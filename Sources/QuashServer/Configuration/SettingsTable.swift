@@ -75,6 +75,13 @@ package enum SettingsTable {
     static let rotationGrace = Setting(
         "rotation-grace", roles: [.issuer], .duration(.zero ... .seconds(60)), default: .text("10s"),
         "How long a client may repeat a refresh whose answer it did not get.")
+    static let outboxFile = Setting(
+        "outbox-file", roles: [.issuer], .ownFile, default: .required,
+        "Where the issuer keeps its own record of revocations, on a disk that survives it; made when it is not there.")
+    static let issuers = Setting(
+        "issuers", roles: [.issuer], .names,
+        "The `node-id` of every issuer of this feed; only itself when not given. A feed that lost its data is restored "
+            + "from all of them before any lease is granted.")
     static let clientsFile = Setting(
         "clients-file", roles: [.issuer], .file, reloadable: true,
         "The clients that may introspect tokens, and their credentials.")
@@ -107,6 +114,9 @@ package enum SettingsTable {
     static let renewInterval = Setting(
         "renew-interval", .duration(.milliseconds(20) ... .minutes(1)), default: .text("1s"),
         "Time between two renewals of the lease.")
+    static let fence = Setting(
+        "fence", roles: [.issuer], .duration(.zero ... .minutes(5)), default: .text("0s"),
+        "How long a Redis master that was replaced may go on serving: `min-replicas-max-lag` and a second.")
     static let clockSkew = Setting(
         "clock-skew", .duration(.zero ... .minutes(5)), default: .text("0s"),
         "How far the clocks of issuer and validators may differ: added to every expiry.")
@@ -128,10 +138,11 @@ package enum SettingsTable {
         config,
         redisURL, redisPassword, redisPasswordFile, redisCAFile, redisCertFile, redisKeyFile,
         listen, adminListen, adminToken, adminTokenFile, tlsCertFile, tlsKeyFile, tlsClientCAFile,
-        signingKeyFile, issuerURL, audience, accessTTL, refreshTTL, rotationGrace, clientsFile,
+        signingKeyFile, issuerURL, audience, accessTTL, refreshTTL, rotationGrace, outboxFile, issuers,
+        clientsFile,
         jwksURL, jwksFile, jwksCAFile,
         nodeID, loops, maxRevocations,
-        lease, renewInterval, clockSkew, drain,
+        lease, renewInterval, fence, clockSkew, drain,
         logLevel, logFormat,
     ]
 

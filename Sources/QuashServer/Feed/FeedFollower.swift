@@ -10,7 +10,8 @@ import QuashRedis
 final class FeedFollower {
     struct Settings {
         var redis: RedisOptions
-        /// Registered as `<node>/<boot>`, where `boot` is made anew for each process.
+        /// Registered as `<node>/<boot>`, where `boot` is made anew for each process. An issuer's begins with
+        /// ``Registry/issuerPrefix``.
         var node: String
         var feed: Feed.Settings
         var maxRevocations: Int
@@ -51,6 +52,17 @@ final class FeedFollower {
 
     /// Called when no epoch is open; an issuer opens one.
     var recoveryNeeded: () -> Void = {}
+    /// An issuer keeps what it hears, and states a position only once everything before it is durable.
+    var mirror: Mirror?
+    /// Counts renewals, because one that waits for the mirror may be overtaken by the next.
+    private var renewals: UInt64 = 0
+
+    /// Where revocations are kept beside the index.
+    struct Mirror {
+        let keep: ([Revocation]) -> Void
+        /// Answers, on the follower's loop, whether all that was kept before is durable.
+        let flush: (_ done: @escaping (Bool) -> Void) -> Void
+    }
 
     init(
         on loop: Loop, settings: Settings, index: RevocationIndex, lease: Lease, status: FeedStatus,
@@ -126,6 +138,7 @@ final class FeedFollower {
 
     private func unfollow() {
         isFollowing = false
+        renewals += 1
         inspectionTimer?.stop()
         perform(feed.disconnected())
     }
@@ -194,8 +207,7 @@ final class FeedFollower {
     private func perform(_ actions: [Feed.Action]) {
         guard !isLeaving else { return }
         for action in actions where !perform(action) { return }
-        let position = feed.position
-        status.update { $0.position = position }
+        status.reached(feed.position)
     }
 
     /// - Returns: whether the actions after this one may be carried out.
@@ -215,6 +227,7 @@ final class FeedFollower {
 
     private func apply(_ revocations: [Revocation]) -> Bool {
         do {
+            mirror?.keep(revocations)
             try writer.apply(settings.sessionRetention == .zero ? revocations : revocations.map(prolonged))
             for revocation in revocations { metrics.applied(revocation.key.kind) }
             return true
@@ -253,6 +266,15 @@ final class FeedFollower {
     }
 
     private func renew(_ request: RenewRequest) {
+        guard let mirror else { return send(request) }
+        renewals += 1
+        mirror.flush { [weak self, renewals] isDurable in
+            guard let self, renewals == self.renewals, !isLeaving else { return }
+            if isDurable { send(request) } else { perform(feed.failed(now: .now())) }
+        }
+    }
+
+    private func send(_ request: RenewRequest) {
         let arguments = FeedScript.renewArguments(node: node, request, lease: settings.feed.lease)
         client?.eval(FeedScript.renew, keys: FeedScript.keys, arguments: arguments, timeout: Self.answerTimeout) {
             [weak self] result in

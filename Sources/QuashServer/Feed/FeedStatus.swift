@@ -7,6 +7,9 @@ final class FeedStatus: Sendable {
     struct Snapshot: Sendable {
         /// Everything up to here is in the index; nil while that cannot be said.
         var position: FeedPosition?
+        /// The epochs that were followed before the one of ``position``: all that they held is in the index too.
+        var passed: [Epoch] = []
+        fileprivate var lastEpoch: Epoch?
         /// The sequence up to which the last grant reached.
         var head: UInt64 = 0
         /// When the request for the current lease was sent; nil before the first.
@@ -24,6 +27,29 @@ final class FeedStatus: Sendable {
     init() {}
 
     var snapshot: Snapshot { state.withLock { $0 } }
+
+    /// Epochs that are remembered as passed.
+    private static let maxPassed = 16
+
+    /// Everything up to `position` is in the index; nil while that cannot be said.
+    func reached(_ position: FeedPosition?) {
+        state.withLock { now in
+            if let old = now.lastEpoch, let epoch = position?.epoch, old != epoch {
+                now.passed = now.passed.suffix(Self.maxPassed - 1) + [old]
+            }
+            now.lastEpoch = position?.epoch ?? now.lastEpoch
+            now.position = position
+        }
+    }
+
+    /// Whether what was committed at `minimum` is in the index, as far as is known.
+    func hasReached(_ minimum: FeedPosition) -> Bool {
+        state.withLock { now in
+            guard let position = now.position else { return false }
+            return position.epoch == minimum.epoch
+                ? position.sequence >= minimum.sequence : now.passed.contains(minimum.epoch)
+        }
+    }
 
     func update(_ change: (inout Snapshot) -> Void) { state.withLock(change) }
 }

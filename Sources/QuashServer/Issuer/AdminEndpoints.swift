@@ -16,12 +16,14 @@ final class AdminEndpoints {
     private static let maxRequestIDBytes = 64
 
     private let service: IssuerService
-    private let registry: NodeRegistry
+    private let observer: FleetObserver
+    private let publisher: RevocationPublisher
     private let log: Logger
 
-    init(service: IssuerService, registry: NodeRegistry, log: Logger) {
+    init(service: IssuerService, observer: FleetObserver, publisher: RevocationPublisher, log: Logger) {
         self.service = service
-        self.registry = registry
+        self.observer = observer
+        self.publisher = publisher
         self.log = log
     }
 
@@ -85,12 +87,7 @@ final class AdminEndpoints {
 
     func endSessions(of subject: String, _ exchange: HTTPExchange) {
         audit("end all sessions", [("kind", "sub")])
-        service.endAll(of: subject, isAwaited: false) { result in
-            switch result {
-            case .success(let position): exchange.send(json: Self.receipt(position))
-            case .failure(let failure): Self.refuse(exchange, failure)
-            }
-        }
+        service.endAll(of: subject, wait: .stored) { [self] in answer(exchange, .ok, $0) }
     }
 
     // MARK: POST /admin/v1/revocations
@@ -120,48 +117,130 @@ final class AdminEndpoints {
                     ("kind", revocation.kind.name), ("count", "\(revocation.revocations.count)"),
                     ("reason", revocation.reason ?? ""),
                 ])
-            let answer = { (result: Result<FeedPosition, IssuerService.Failure>) in
-                switch result {
-                case .success(let position): exchange.send(.created, json: Self.receipt(position))
-                case .failure(let failure): Self.refuse(exchange, failure)
-                }
-            }
-            service.revoke(revocation, requestID: requestID, answer: answer)
+            service.revoke(revocation, requestID: requestID) { [self] in answer(exchange, .created, $0) }
         } catch {
             exchange.send(error)
         }
     }
 
-    /// Where a revocation stands in the feed.
-    static func receipt(_ position: FeedPosition) -> JSONValue {
-        [
-            "epoch": .string(position.epoch.description), "seq": .integer(Int64(clamping: position.sequence)),
-            "status": "stored",
-        ]
+    private func answer(
+        _ exchange: HTTPExchange, _ status: HTTPStatus, _ result: Result<IssuerService.Revoked, IssuerService.Failure>
+    ) {
+        switch result {
+        case .success(let revoked):
+            let nodes = revoked.status == .stored ? nil : observer.receipt(of: revoked.position)
+            exchange.send(
+                revoked.status == .unconfirmed ? .accepted : status, json: .object(Self.receipt(revoked, nodes)))
+        case .failure(let failure): Self.refuse(exchange, failure)
+        }
+    }
+
+    /// Where a revocation stands in the feed, and what is known of each node.
+    static func receipt(_ revoked: IssuerService.Revoked, _ nodes: [String: Fleet.Receipt]? = nil) -> JSONObject {
+        var object = receipt(revoked.position, nodes)
+        object["status"] = .string(revoked.status.rawValue)
+        return object
+    }
+
+    private static func receipt(_ position: FeedPosition, _ nodes: [String: Fleet.Receipt]?) -> JSONObject {
+        var object = JSONObject()
+        object["epoch"] = .string(position.epoch.description)
+        object["seq"] = .integer(Int64(clamping: position.sequence))
+        guard let nodes else { return object }
+        object["nodes"] = .array(
+            nodes.sorted { $0.key < $1.key }.map { name, receipt in
+                var node = JSONObject()
+                node["node"] = .string(name)
+                switch receipt {
+                case .applied(let time):
+                    node["state"] = "applied"
+                    node["at"] = time.map { .string($0.description) }
+                case .leaseEnded: node["state"] = "lease ended"
+                case .pending: node["state"] = "pending"
+                }
+                return .object(node)
+            })
+        return object
+    }
+
+    // MARK: GET /admin/v1/revocations/{epoch}/{seq}
+
+    /// Who has applied a commit of the epoch that is open, and when this issuer heard of it.
+    func showReceipt(of position: FeedPosition, _ exchange: HTTPExchange) {
+        observer.read { [self] result in
+            switch result {
+            case .success(let reply?):
+                guard reply.head.epoch == position.epoch, (1...reply.head.sequence).contains(position.sequence),
+                    let nodes = observer.receipt(of: position)
+                else {
+                    return exchange.send(
+                        Problem(.notFound, "no such commit in the epoch that is open, \(reply.head.epoch)"))
+                }
+                exchange.send(json: .object(Self.receipt(position, nodes)))
+            case .success(nil): exchange.send(unavailable: "the feed is being recovered")
+            case .failure: exchange.send(unavailable: "the revocation store does not answer")
+            }
+        }
     }
 
     // MARK: GET /admin/v1/nodes
 
     func nodes(_ exchange: HTTPExchange) {
-        registry.read { result in
+        observer.read { result in
             switch result {
-            case .success(let reply?):
-                let nodes = reply.nodes.sorted { $0.node < $1.node }.map { node -> JSONValue in
-                    [
-                        "node": .string(node.node), "version": .string(node.version),
-                        "applied": .integer(Int64(clamping: node.applied)),
-                        "lag": .integer(Int64(clamping: reply.head.sequence) - Int64(clamping: node.applied)),
-                        "lease_left_ms": .integer(node.leaseLeftMilliseconds),
-                    ]
-                }
-                exchange.send(
-                    json: [
-                        "epoch": .string(reply.head.epoch.description),
-                        "head": .integer(Int64(clamping: reply.head.sequence)), "nodes": .array(nodes),
-                    ])
+            case .success(let reply?): exchange.send(json: Self.nodes(reply.fleet, head: reply.head))
             case .success(nil): exchange.send(unavailable: "the feed is being recovered")
             case .failure: exchange.send(unavailable: "the revocation store does not answer")
             }
+        }
+    }
+
+    private static func nodes(_ fleet: Fleet, head: FeedPosition) -> JSONValue {
+        let now = BootInstant.now
+        let duplicates = fleet.duplicates(now: now)
+        let nodes = fleet.nodes.map { member -> JSONValue in
+            let left = max(.zero, min(member.leaseEnds - now, member.entry.lease))
+            var node = JSONObject()
+            node["node"] = .string(member.entry.node)
+            node["version"] = .string(member.entry.version)
+            node["applied"] = .integer(Int64(clamping: member.applied))
+            node["lag"] = .integer(Int64(clamping: head.sequence) - Int64(clamping: member.applied))
+            node["lease_left_ms"] = .integer(left.wholeMilliseconds)
+            let id = String(member.entry.node.prefix { $0 != "/" })
+            if left > .zero, duplicates.contains(id) { node["duplicate"] = true }
+            return .object(node)
+        }
+        return [
+            "epoch": .string(head.epoch.description), "head": .integer(Int64(clamping: head.sequence)),
+            "nodes": .array(nodes),
+        ]
+    }
+
+    // MARK: /admin/v1/recovery
+
+    func showRecovery(_ exchange: HTTPExchange) {
+        exchange.send(json: ["waiting_for": .array(publisher.waitingFor.map { .string($0) })])
+    }
+
+    /// Opens the epoch without the issuers that the body names: an operator's word that they will not come back.
+    func recover(_ request: borrowing HTTPRequest, _ exchange: HTTPExchange) {
+        do throws(Problem) {
+            let body = try ObjectReader(request.body.array, allowing: ["without"])
+            let names = try body.texts("without", maxCount: 16, maxBytes: 128) ?? []
+            guard !names.isEmpty else { throw Problem(.badRequest, "without is missing: which issuers are gone?") }
+            let waitingFor = publisher.waitingFor
+            for name in names where !waitingFor.contains(name) {
+                throw Problem(
+                    .conflict,
+                    waitingFor.isEmpty
+                        ? "the feed waits for no issuer"
+                        : "the feed does not wait for \(name), but for \(waitingFor.joined(separator: ", "))")
+            }
+            audit("recover", [("without", names.joined(separator: " "))])
+            publisher.excuse(names)
+            exchange.send(.accepted, json: ["without": .array(names.map { .string($0) })])
+        } catch {
+            exchange.send(error)
         }
     }
 
@@ -176,72 +255,5 @@ final class AdminEndpoints {
         var metadata: Logger.Metadata = ["audit": "true", "action": "\(action)"]
         for (name, value) in facts where !value.isEmpty { metadata[name] = "\(value)" }
         log.notice("administration", metadata: metadata)
-    }
-}
-
-/// The body of `POST /admin/v1/revocations`.
-struct RevocationRequest {
-    let kind: RevocationKind
-    /// The identifiers as given; none for everything.
-    let names: [String]
-    let issuedBefore: WallInstant?
-    let reason: String?
-    let revocations: [Revocation]
-
-    /// - Parameter horizon: until when to remember, in seconds since 1970.
-    init(_ bytes: [UInt8], horizon: UInt32) throws(Problem) {
-        let kinds = RevocationKind.allCases.map(\.name)
-        let body = try ObjectReader(bytes, allowing: kinds + ["issued_before", "reason", "wait", "timeout"])
-        let given = RevocationKind.allCases.filter { body.has($0.name) }
-        guard given.count == 1 else {
-            throw Problem(.badRequest, "name exactly one of \(kinds.joined(separator: ", "))")
-        }
-        kind = given[0]
-        if kind == .everything {
-            guard try body.flag(kind.name) == true else { throw Problem(.badRequest, "all is true, or not there") }
-            names = []
-        } else {
-            names =
-                try body.texts(
-                    kind.name, maxCount: AdminEndpoints.maxIdentifiers, maxBytes: AdminEndpoints.maxIdentifierBytes)
-                ?? []
-            guard !names.isEmpty else { throw Problem(.badRequest, "\(kind.name) is empty") }
-        }
-        let bound = try body.time("issued_before")
-        guard bound == nil || kind != .token else {
-            throw Problem(.badRequest, "issued_before makes no sense with jti, which names one token")
-        }
-        let now = ClockReading.now().wall
-        // Later tokens are issued after the bound, whatever the clock says then, so a bound in the future would date
-        // them.
-        guard bound.map({ $0 <= now + Retention.margin }) ?? true else {
-            throw Problem(.badRequest, "issued_before is in the future: give a time that has passed, or leave it out")
-        }
-        reason = try body.text("reason", maxBytes: AdminEndpoints.maxReasonBytes)
-        _ = try body.duration("timeout")
-        switch try body.text("wait", maxBytes: 16) ?? "stored" {
-        case "stored": break
-        case "confirmed":
-            throw Problem(.notImplemented, "wait is stored: this version does not wait for validators")
-        default: throw Problem(.badRequest, "wait is stored or confirmed")
-        }
-        // Without a bound, what will be issued later is meant too only where no more can be issued: a token, a session,
-        // or nothing that can be believed: whoever has a stolen key writes any time into what it signs.
-        // A bound a little ahead is a clock a little ahead.
-        issuedBefore = bound.map { min($0, now) }
-        let instant = issuedBefore ?? ([.token, .session, .key].contains(kind) ? nil : now)
-        let keys = names.isEmpty ? [RevocationKey.everything] : names.map { [kind] in Self.key(kind, $0) }
-        revocations = keys.map { Revocation(key: $0, issuedBefore: instant, expiresAtSeconds: horizon) }
-    }
-
-    private static func key(_ kind: RevocationKind, _ name: String) -> RevocationKey {
-        switch kind {
-        case .token: .token(name)
-        case .session: .session(name)
-        case .subject: .subject(name)
-        case .client: .client(name)
-        case .key: .key(name)
-        case .everything: .everything
-        }
     }
 }

@@ -1,3 +1,4 @@
+import Quash
 import QuashHTTP
 import QuashLoop
 
@@ -76,6 +77,15 @@ final class AdminRoutes: HTTPResponder {
         } else if path.equals("/admin/v1/nodes") {
             guard request.method == .get else { return exchange.send(allowing: "GET") }
             endpoints.nodes(exchange)
+        } else if path.equals("/admin/v1/recovery") {
+            switch request.method {
+            case .get: endpoints.showRecovery(exchange)
+            case .post: endpoints.recover(request, exchange)
+            default: exchange.send(allowing: "GET, POST")
+            }
+        } else if let position = Self.position(path.array) {
+            guard request.method == .get else { return exchange.send(allowing: "GET") }
+            endpoints.showReceipt(of: position, exchange)
         } else if let subject = Self.subject(path.array) {
             switch request.method {
             case .get: endpoints.listSessions(of: subject, exchange)
@@ -104,6 +114,15 @@ final class AdminRoutes: HTTPResponder {
         return request.index(of: "origin") != nil
             || (try? Endpoint(request.authority.text))?.isLocal != true
                 && request.authority.text != "localhost"
+    }
+
+    /// The place in `/admin/v1/revocations/{epoch}/{seq}`.
+    private static func position(_ path: [UInt8]) -> FeedPosition? {
+        let prefix = Array("/admin/v1/revocations/".utf8)
+        guard path.starts(with: prefix) else { return nil }
+        let parts = path.dropFirst(prefix.count).split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+        guard parts.count == 2, let epoch = Epoch(String(decoding: parts[0], as: UTF8.self)) else { return nil }
+        return UInt64(String(decoding: parts[1], as: UTF8.self)).map { FeedPosition(epoch: epoch, sequence: $0) }
     }
 
     /// The subject in `/admin/v1/subjects/{sub}/sessions`, percent-decoded.

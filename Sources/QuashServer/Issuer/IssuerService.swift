@@ -38,24 +38,27 @@ final class IssuerService {
     typealias Answer<Value> = (Result<Value, Failure>) -> Void
 
     let settings: Settings
-    private let store: SessionStore
-    private let publisher: RevocationPublisher
+    let store: SessionStore
+    let publisher: RevocationPublisher
+    let observer: FleetObserver
+    let validator: Validator
     private let mint: TokenMint
-    private let validator: Validator
     /// How far this issuer has applied the feed; nil while that is unknown.
-    private let feedPosition: () -> FeedPosition?
+    let feedPosition: () -> FeedPosition?
     private let metrics: IssuerMetrics
     private let log: Logger
     /// The latest bound of a revocation by issue time: what is issued after it gets a later issue time.
-    private var latestBound = WallInstant(milliseconds: 0)
+    var latestBound = WallInstant(milliseconds: 0)
 
     init(
-        settings: Settings, store: SessionStore, publisher: RevocationPublisher, mint: TokenMint, validator: Validator,
-        feedPosition: @escaping () -> FeedPosition?, metrics: IssuerMetrics, log: Logger
+        settings: Settings, store: SessionStore, publisher: RevocationPublisher, observer: FleetObserver,
+        mint: TokenMint, validator: Validator, feedPosition: @escaping () -> FeedPosition?, metrics: IssuerMetrics,
+        log: Logger
     ) {
         self.settings = settings
         self.store = store
         self.publisher = publisher
+        self.observer = observer
         self.mint = mint
         self.validator = validator
         self.feedPosition = feedPosition
@@ -85,7 +88,7 @@ final class IssuerService {
                 switch created {
                 case .failure(let error): answer(.failure(unavailable(error)))
                 case .success(let surplus):
-                    for old in surplus { end(old, isAwaited: false) { _ in } }
+                    for old in surplus { end(old) { _ in } }
                     answer(.success(pair))
                 }
             }
@@ -112,7 +115,7 @@ final class IssuerService {
 
     /// The time at which a token is issued: now, but after every bound that this issuer has revoked by, so that a
     /// sign-in in the same millisecond as a «log out everywhere» is not caught by it.
-    private func issueTime() -> WallInstant {
+    func issueTime() -> WallInstant {
         max(ClockReading.now().wall, WallInstant(milliseconds: latestBound.milliseconds + 1))
     }
 
@@ -145,7 +148,7 @@ final class IssuerService {
             case .success(let rotation):
                 // A revocation may have arrived since the token was judged; what it catches gets no successor.
                 if case .refused = validator.validate(token.span, as: .refresh) {
-                    return end(presented.session, isAwaited: false) { _ in answer(.failure(.invalidGrant)) }
+                    return end(presented.session) { _ in answer(.failure(.invalidGrant)) }
                 }
                 rotated(rotation, presented, next, now, scope: scope ?? claims.scope, answer)
             }
@@ -182,7 +185,7 @@ final class IssuerService {
     }
 
     private func revoke(_ session: SessionID, _ record: SessionRecord, _ answer: @escaping Answer<TokenPair>) {
-        publishEnd(of: session, record, isAwaited: false) { result in
+        publishEnd(of: session, record, wait: .stored) { result in
             switch result {
             case .success: answer(.failure(.invalidGrant))
             case .failure(let failure): answer(.failure(failure))
@@ -197,114 +200,7 @@ final class IssuerService {
         return asked.split(separator: " ").allSatisfy(granted.contains)
     }
 
-    // MARK: Ending
-
-    /// Ends one session: its refresh tokens at once, its access tokens at every validator that hears of it.
-    ///
-    /// - Parameter answer: where the feed holds it.
-    func end(_ session: SessionID, isAwaited: Bool, answer: @escaping Answer<FeedPosition>) {
-        store.end(session, now: ClockReading.now().wall) { [self] result in
-            switch result {
-            case .failure(let error): answer(.failure(unavailable(error)))
-            case .success(let record): publishEnd(of: session, record, isAwaited: isAwaited, answer: answer)
-            }
-        }
-    }
-
-    /// Publishes that a session has ended, unless the feed says so already: ending it again must cost the fleet
-    /// nothing.
-    private func publishEnd(
-        of session: SessionID, _ record: SessionRecord?, isAwaited: Bool, answer: @escaping Answer<FeedPosition>
-    ) {
-        let isKnown = validator.revokes(.session(session), issuedAt: ClockReading.now().wall)
-        if isKnown, let position = feedPosition() { return answer(.success(position)) }
-        publish([sessionRevocation(session, record)], isAwaited: isAwaited, answer: answer)
-    }
-
-    /// Ends every session of a subject, and refuses every token that was issued to it until now.
-    ///
-    /// - Parameter requestID: as `RevocationPublisher.publish` takes it.
-    func endAll(
-        of subject: String, requestID: String = "", isAwaited: Bool, answer: @escaping Answer<FeedPosition>
-    ) {
-        let now = ClockReading.now().wall
-        latestBound = max(latestBound, now)
-        store.sessions(of: subject) { [self] result in
-            guard case .success(let sessions) = result else {
-                return answer(.failure(.unavailable("redis did not answer")))
-            }
-            endInStore(sessions, answer: answer) { [self] records in
-                let all = Revocation(key: .subject(subject), issuedBefore: now, expiresAtSeconds: horizon())
-                // The whole of it first: a retry finds the sessions gone, and its first commit must be the same.
-                let each = sessions.map { sessionRevocation($0, records[$0]) }
-                publish([all] + each, requestID: requestID, isAwaited: isAwaited, answer: answer)
-            }
-        }
-    }
-
-    private func publish(
-        _ revocations: [Revocation], requestID: String = "", isAwaited: Bool, answer: @escaping Answer<FeedPosition>
-    ) {
-        publisher.publish(revocations, requestID: requestID, isAwaited: isAwaited) { [self] result in
-            answer(result.mapError { unavailable($0) })
-        }
-    }
-
-    /// Carries out what an administrator asked for. Sessions are ended in Redis first, then everything is published.
-    func revoke(_ request: RevocationRequest, requestID: String, answer: @escaping Answer<FeedPosition>) {
-        for revocation in request.revocations {
-            if let bound = revocation.issuedBefore { latestBound = max(latestBound, bound) }
-        }
-        let publish = { [self] in publishTwice(request, requestID: requestID, answer: answer) }
-        switch request.kind {
-        case .session where request.issuedBefore == nil:
-            endInStore(request.names.compactMap { SessionID($0) }, answer: answer) { _ in publish() }
-        case .subject where request.names.count == 1 && request.issuedBefore == nil:
-            endAll(of: request.names[0], requestID: requestID, isAwaited: false, answer: answer)
-        case .token, .session, .subject, .client, .key, .everything:
-            publish()
-        }
-    }
-
-    /// Publishes what an administrator asked for; where it is bounded by the time of asking, once more with the time at
-    /// which the first was stored. So what was issued while the first was on its way is caught too, such as the
-    /// successor of a refresh token that was judged a moment before.
-    private func publishTwice(
-        _ request: RevocationRequest, requestID: String, answer: @escaping Answer<FeedPosition>
-    ) {
-        publish(request.revocations, requestID: requestID, isAwaited: false) { [self] result in
-            let isBounded = request.revocations.contains { $0.issuedBefore != nil }
-            guard case .success = result, isBounded, request.issuedBefore == nil else { return answer(result) }
-            let now = issueTime()
-            latestBound = now
-            let again = request.revocations.map {
-                Revocation(key: $0.key, issuedBefore: now, expiresAtSeconds: $0.expiresAtSeconds)
-            }
-            publish(again, requestID: requestID.isEmpty ? "" : "\(requestID)/again", isAwaited: false, answer: answer)
-        }
-    }
-
-    /// Marks sessions as ended, and gives their records; those that are gone have none.
-    private func endInStore<Value>(
-        _ sessions: [SessionID], answer: @escaping Answer<Value>,
-        then next: @escaping ([SessionID: SessionRecord]) -> Void
-    ) {
-        guard !sessions.isEmpty else { return next([:]) }
-        var records: [SessionID: SessionRecord] = [:]
-        var remaining = sessions.count
-        var failure: Failure?
-        for session in sessions {
-            store.end(session, now: ClockReading.now().wall) { [self] result in
-                switch result {
-                case .failure(let error): failure = unavailable(error)
-                case .success(let record): records[session] = record
-                }
-                remaining -= 1
-                guard remaining == 0 else { return }
-                if let failure { answer(.failure(failure)) } else { next(records) }
-            }
-        }
-    }
+    // MARK: Inspecting
 
     /// What is to be said of a token that the issuer was given.
     func inspect(_ token: [UInt8], as type: TokenType) -> Verdict { validator.validate(token.span, as: type) }
@@ -353,7 +249,7 @@ final class IssuerService {
     private static let longestLifetime: Duration = .seconds(30 * 86_400)
 
     /// To be remembered until the last access token of the session has expired. Its refresh tokens are dead in Redis.
-    private func sessionRevocation(_ session: SessionID, _ record: SessionRecord?) -> Revocation {
+    func sessionRevocation(_ session: SessionID, _ record: SessionRecord?) -> Revocation {
         let expires = record?.accessExpires ?? ClockReading.now().wall + Self.longestAccessLifetime
         return Revocation(key: .session(session), expiresAtSeconds: UInt32(clamping: expires.seconds + 1))
     }
@@ -363,7 +259,7 @@ final class IssuerService {
         UInt32(clamping: (ClockReading.now().wall + Self.longestLifetime).seconds + 1)
     }
 
-    private func unavailable(_ error: any Error) -> Failure {
+    func unavailable(_ error: any Error) -> Failure {
         if let failure = error as? Failure { return failure }
         log.warning("a request could not be served", metadata: ["error": "\(error)"])
         return .unavailable("the revocation store does not answer")

@@ -1,134 +1,265 @@
 import Logging
 import Quash
 import QuashCrypto
+import QuashLoop
 import QuashRedis
 
-/// Commits revocations to the feed, and opens a new epoch where none is open.
+/// Commits revocations to the feed, and restores it: the driver of ``FeedWriter`` on the issuer's loop.
 final class RevocationPublisher {
-    private static let timeout: Duration = .seconds(2)
-    /// How often the epoch may turn out to be another before the caller is told to come back later.
-    private static let maxAttempts = 3
-
-    private let client: RedisClient
-    private let log: Logger
-    private var epoch: Epoch?
-    private var opening: [(Result<Epoch, any Error>) -> Void] = []
-
-    init(client: RedisClient, log: Logger) {
-        self.client = client
-        self.log = log
+    /// Where a revocation was stored, and who may hold a lease that was granted before.
+    struct Stored {
+        let position: FeedPosition
+        let registry: Registry
+        /// When the answer had arrived.
+        let time: ClockReading
     }
 
-    typealias Answer = (Result<FeedPosition, any Error>) -> Void
+    typealias Answer = (Result<Stored, any Error>) -> Void
+
+    private static let timeout: Duration = .seconds(2)
+
+    private let client: RedisClient
+    private let outbox: Outbox
+    private let home: LoopThread
+    private let settings: FeedWriter.Settings
+    private let lease: Duration
+    private let log: Logger
+    private var writer: FeedWriter
+    private var answers: [FeedWriter.ID: Answer] = [:]
+    private var timer: Timer?
+
+    /// Called whenever commits go to another epoch, or to the same one on another connection.
+    var entered: (Epoch, _ lease: Duration) -> Void = { _, _ in }
+
+    /// - Parameter home: the thread of `loop`, to which the outbox answers.
+    init(
+        client: RedisClient, outbox: Outbox, on loop: Loop, home: LoopThread, settings: FeedWriter.Settings,
+        lease: Duration, log: Logger
+    ) {
+        self.client = client
+        self.outbox = outbox
+        self.home = home
+        self.settings = settings
+        self.lease = lease
+        self.log = log
+        writer = FeedWriter(settings: settings, entered: outbox.enteredEpochs)
+        timer = Timer(on: loop) { [weak self] in
+            guard let self else { return }
+            perform(writer.deadlineReached(now: .now))
+        }
+    }
+
+    func close() { timer?.close() }
+
+    // MARK: What others ask for
 
     /// Commits `revocations`, in the order given.
     ///
     /// - Parameter requestID: a retry with the same one is answered as the first was, and stores nothing; empty for
     ///   none.
     /// - Parameter isAwaited: whether every validator shall report at once that it has applied them.
-    /// - Parameter answer: the position of the last commit; or why it is not known to be stored, in which case the same
+    /// - Parameter answer: where the last commit stands; or why it is not known to be stored, in which case the same
     ///   call may be made again.
     func publish(
         _ revocations: [Revocation], requestID: String = "", isAwaited: Bool = false, answer: @escaping Answer
     ) {
         precondition(!revocations.isEmpty, "nothing to revoke")
-        let commits = stride(from: 0, to: revocations.count, by: RevocationCodec.maxRevocationsPerCommit).map { start in
-            Array(revocations[start..<min(start + RevocationCodec.maxRevocationsPerCommit, revocations.count)])
-        }
-        commit(commits[...], part: 0, requestID, isAwaited, answer)
+        publish(RevocationCodec.commits(of: revocations)[...], part: 0, requestID, isAwaited, answer)
     }
 
-    private func commit(
-        _ commits: ArraySlice<[Revocation]>, part: Int, _ requestID: String, _ isAwaited: Bool,
-        _ answer: @escaping Answer
+    private func publish(
+        _ parts: ArraySlice<[Revocation]>, part: Int, _ requestID: String, _ isAwaited: Bool, _ answer: @escaping Answer
     ) {
-        guard let first = commits.first else { preconditionFailure("no commit") }
-        let partID = requestID.isEmpty || part == 0 ? requestID : "\(requestID)/\(part)"
-        // Only the last is awaited: whoever has applied it has applied those before it.
-        let isAwaited = isAwaited && commits.count == 1
-        store(first, partID, isAwaited, attempt: 1) { [weak self] result in
-            guard let self, case .success = result, commits.count > 1 else { return answer(result) }
-            commit(commits.dropFirst(), part: part + 1, requestID, isAwaited, answer)
+        guard let first = parts.first else { preconditionFailure("no commit") }
+        let commit = FeedWriter.Commit(
+            revocations: first, requestID: requestID.isEmpty || part == 0 ? requestID : "\(requestID)/\(part)",
+            // Only the last is awaited: whoever has applied it has applied those before it.
+            isAwaited: isAwaited && parts.count == 1)
+        let (id, actions) = writer.publish(commit)
+        answers[id] = { [weak self] result in
+            guard let self, case .success = result, parts.count > 1 else { return answer(result) }
+            publish(parts.dropFirst(), part: part + 1, requestID, isAwaited, answer)
         }
+        perform(actions)
     }
 
-    private func store(
-        _ revocations: [Revocation], _ requestID: String, _ isAwaited: Bool, attempt: Int, _ answer: @escaping Answer
-    ) {
-        guard attempt <= Self.maxAttempts else { return answer(.failure(FeedUnavailable())) }
-        guard let epoch else {
-            return open { [weak self] result in
-                switch result {
-                case .success: self?.store(revocations, requestID, isAwaited, attempt: attempt + 1, answer)
-                case .failure(let error): answer(.failure(error))
+    /// Commands can be sent to Redis (again), or no more.
+    func connectionChanged(isUp: Bool) {
+        perform(isUp ? writer.connected(now: .now) : writer.disconnected())
+    }
+
+    /// The feed was told that no epoch is open.
+    func recoveryNeeded() { perform(writer.recoveryNeeded(now: .now)) }
+
+    /// The issuers that the epoch waits for before any lease is granted; empty when it does not.
+    var waitingFor: [String] { writer.waitingFor }
+
+    /// Opens the epoch without these issuers.
+    func excuse(_ names: [String]) {
+        log.notice("the feed is restored without issuers", metadata: ["without": "\(names.joined(separator: " "))"])
+        perform(writer.excuse(names, now: .now))
+    }
+
+    // MARK: What to do
+
+    private func perform(_ actions: [FeedWriter.Action]) {
+        for action in actions { perform(action) }
+    }
+
+    private func perform(_ action: FeedWriter.Action) {
+        switch action {
+        case .persist(let id, let revocations):
+            outbox.append(revocations) { [home, this = LoopBound(self)] isDurable in
+                home.submit { _ in this.value.persisted(id, isDurable) }
+            }
+        case .commit(let id, let commit, let epoch): send(id, commit, epoch)
+        case .answer(let id, let outcome): answers.removeValue(forKey: id)?(Self.result(outcome))
+        case .begin: begin()
+        case .persistEpoch(let epoch):
+            outbox.enter(epoch) { [home, this = LoopBound(self)] isDurable in
+                home.submit { _ in this.value.persisted(epoch, isDurable) }
+            }
+        case .entered(let epoch, let lease): entered(epoch, lease)
+        case .readOutbox(let run):
+            outbox.read { [home, this = LoopBound(self)] revocations in
+                home.submit { _ in
+                    let publisher = this.value
+                    publisher.perform(publisher.writer.outboxRead(revocations, run: run, now: .now))
                 }
             }
+        case .readDirectory:
+            run(RedisCommand("HGETALL", FeedScript.directoryKey), as: LiveDirectory.init) {
+                $0.received($1, now: .now)
+            }
+        case .read(let page):
+            run(FeedScript.pageCommand(page), as: { $0.bytes ?? [] }) { $0.received(page: $1, now: ClockReading.now()) }
+        case .restore(let revocations, let epoch):
+            let arguments = FeedScript.revokeArguments(FeedWriter.Commit(revocations: revocations), to: epoch)
+            run(FeedScript.revoke, arguments, as: RevokeReply.init) { $0.restored($1, now: .now) }
+        case .declareRestored(let epoch, let excused):
+            let arguments = FeedScript.restoredArguments(epoch, settings, excused: excused)
+            run(FeedScript.restored, arguments, as: RestoredReply.init) { $0.declared($1, now: .now) }
+        case .wake(let instant): timer?.start(after: max(.zero, instant - .now))
+        case .report(let event): report(event)
         }
-        let arguments = FeedScript.revokeArguments(
-            epoch: epoch, request: requestID, isAwaited: isAwaited, revocations)
+    }
+
+    private func persisted(_ id: FeedWriter.ID, _ isDurable: Bool) {
+        perform(isDurable ? writer.persisted(id, now: .now) : writer.persistFailed(id))
+    }
+
+    private func persisted(_ epoch: Epoch, _ isDurable: Bool) {
+        perform(isDurable ? writer.persistedEpoch(epoch) : writer.runFailed(now: .now))
+    }
+
+    private func send(_ id: FeedWriter.ID, _ commit: FeedWriter.Commit, _ epoch: Epoch) {
+        let arguments = FeedScript.revokeArguments(commit, to: epoch)
         client.eval(FeedScript.revoke, keys: FeedScript.keys, arguments: arguments, timeout: Self.timeout) {
             [weak self] result in
+            guard let self else { return }
             do {
-                switch try RevokeReply(try result.get()) {
-                case .stored(let position): return answer(.success(position))
-                case .elsewhere(let other): self?.epoch = other
-                case .recovering: self?.epoch = nil
-                }
+                perform(writer.committed(id, try RevokeReply(try result.get()), now: .now))
             } catch {
-                return answer(.failure(error))
+                log.warning("a revocation is not known to be stored", metadata: ["error": "\(error)"])
+                perform(writer.commitFailed(id, now: .now))
             }
-            self?.store(revocations, requestID, isAwaited, attempt: attempt + 1, answer)
         }
     }
 
-    /// Makes sure that an epoch is open. Any number of issuers may do this at once: one opens it, the others learn
-    /// which.
-    ///
-    /// In a Redis that may not hold revocations none is opened. The two commands go over one connection: if it is lost
-    /// between them, the second fails.
-    func open(answer: @escaping (Result<Epoch, any Error>) -> Void) {
-        opening.append(answer)
-        guard opening.count == 1 else { return }
+    private static func result(_ outcome: FeedWriter.Outcome) -> Result<Stored, any Error> {
+        switch outcome {
+        case .stored(let position, let registry):
+            .success(Stored(position: position, registry: registry, time: .now()))
+        case .notDurable: .failure(FeedUnavailable(description: "the outbox cannot be written"))
+        case .unavailable: .failure(FeedUnavailable(description: "the feed cannot be reached, or is being recovered"))
+        }
+    }
+
+    /// In a Redis that may not hold revocations no epoch is begun. The two commands go over one connection: if it is
+    /// lost between them, the second fails.
+    private func begin() {
         client.readServerFacts(timeout: Self.timeout) { [weak self] result in
             guard let self else { return }
             do {
                 let refusals = try result.get().refusals
-                guard refusals.isEmpty else { throw UnfitRedis(refusals: refusals) }
-                openFitRedis()
+                guard refusals.isEmpty else { throw FeedUnavailable(description: refusals.joined(separator: "; ")) }
+                let nonce = Epoch.random()
+                run(FeedScript.begin, FeedScript.beginArguments(nonce: nonce, lease: lease), as: BeginReply.init) {
+                    [log] in
+                    if $1.isNew { log.notice("began a new epoch", metadata: ["epoch": "\($1.epoch)"]) }
+                    return $0.begun($1, now: .now)
+                }
             } catch {
-                opened(.failure(error))
+                runFailed(error)
             }
         }
     }
 
-    private func openFitRedis() {
-        let bytes = Random.bytes(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-        guard let nonce = Epoch(hexadecimal(bytes)) else { preconditionFailure("an epoch is 16 hexadecimal digits") }
-        let arguments = FeedScript.openArguments(nonce: nonce)
-        client.eval(FeedScript.open, keys: FeedScript.keys, arguments: arguments, timeout: Self.timeout) {
-            [weak self] result in self?.opened(Result { try OpenReply(try result.get()) })
+    private func run<Reply>(
+        _ script: RedisScript, _ arguments: [[UInt8]], as decode: @escaping (RESPValue) throws -> Reply,
+        then event: @escaping (inout FeedWriter, Reply) -> [FeedWriter.Action]
+    ) {
+        client.eval(script, keys: FeedScript.keys, arguments: arguments, timeout: Self.timeout) { [weak self] in
+            self?.answered($0, decode, event)
         }
     }
 
-    private func opened(_ result: Result<OpenReply, any Error>) {
-        if case .success(let reply) = result {
-            if reply.isNew { log.notice("opened a new epoch", metadata: ["epoch": "\(reply.epoch)"]) }
-            epoch = reply.epoch
+    private func run<Reply>(
+        _ command: RedisCommand, as decode: @escaping (RESPValue) throws -> Reply,
+        then event: @escaping (inout FeedWriter, Reply) -> [FeedWriter.Action]
+    ) {
+        client.send(command, timeout: Self.timeout) { [weak self] in self?.answered($0, decode, event) }
+    }
+
+    private func answered<Reply>(
+        _ result: Result<RESPValue, RedisError>, _ decode: (RESPValue) throws -> Reply,
+        _ event: (inout FeedWriter, Reply) -> [FeedWriter.Action]
+    ) {
+        do {
+            perform(event(&writer, try decode(try result.get())))
+        } catch {
+            runFailed(error)
         }
-        let waiting = opening
-        opening = []
-        for answer in waiting { answer(result.map(\.epoch)) }
+    }
+
+    /// A connection that was lost says so by itself.
+    private func runFailed(_ error: any Error) {
+        log.warning("the feed is not restored yet", metadata: ["error": "\(error)"])
+        if client.isUp { perform(writer.runFailed(now: .now)) }
+    }
+
+    private func report(_ event: FeedWriter.Event) {
+        switch event {
+        case .restoring(let count):
+            log.notice("redis lacks revocations: restoring them", metadata: ["revocations": "\(count)"])
+        case .opened(let epoch): log.notice("the epoch is open", metadata: ["epoch": "\(epoch)"])
+        case .waiting(let names):
+            log.warning(
+                "no lease is granted before every issuer has restored the feed",
+                metadata: ["waiting_for": "\(names.joined(separator: " "))"])
+        case .superseded(let epoch):
+            log.error(
+                "this redis serves an epoch that is over: an old master came back",
+                metadata: ["epoch": "\(epoch)"])
+        }
     }
 }
 
-/// Redis says of itself that it may lose revocations.
-struct UnfitRedis: Error, CustomStringConvertible {
-    let refusals: [String]
-
-    var description: String { refusals.joined(separator: "; ") }
-}
-
-/// The feed changed hands more often than one request may wait for.
+/// Why a revocation is not known to be stored.
 struct FeedUnavailable: Error, CustomStringConvertible {
-    var description: String { "the feed is being recovered: try again in a few seconds" }
+    let description: String
+}
+
+extension Epoch {
+    /// A name that no epoch had before.
+    static func random() -> Epoch {
+        let bits = Random.bytes(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        guard let epoch = Epoch(hexadecimal(bits)) else { preconditionFailure("an epoch is 16 hexadecimal digits") }
+        return epoch
+    }
+}
+
+extension BootInstant {
+    /// CLOCK_BOOTTIME, read now.
+    static var now: BootInstant { ClockReading.now().boot }
 }

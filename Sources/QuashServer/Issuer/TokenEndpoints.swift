@@ -78,7 +78,7 @@ final class TokenEndpoints {
         if let owner = token.claims.clientID, owner != client {
             return fail(exchange, "invalid_client", "the token was issued to another client", status: .unauthorized)
         }
-        service.end(id.session, isAwaited: false) { [self] result in
+        service.end(id.session) { [self] result in
             switch result {
             case .success: exchange.send(.ok, fields: Self.noStore)
             case .failure(let failure): refuse(exchange, failure)
@@ -166,25 +166,36 @@ final class TokenEndpoints {
         guard everywhere == "true" || everywhere == "false" else {
             return fail(exchange, "invalid_request", "everywhere is true or false")
         }
+        let wait: IssuerService.Wait
+        do throws(Problem) {
+            let timeout = form["timeout"].map { Duration(shortText: $0) }
+            if case .some(nil) = timeout { throw Problem(.badRequest, "timeout is a duration, like 5s") }
+            wait = try IssuerService.Wait(form["wait"], timeout: timeout ?? nil)
+        } catch {
+            return fail(exchange, "invalid_request", error.detail)
+        }
         // Whoever holds a genuine token may end it, also a second time: the first answer may have been lost.
         guard let verified = service.genuineToken(token, as: .access), let id = verified.tokenID else {
             return exchange.send(.invalidToken)
         }
-        let answer = { [self] (result: Result<FeedPosition, IssuerService.Failure>) in
+        let answer = { [self] (result: Result<IssuerService.Revoked, IssuerService.Failure>) in
             switch result {
-            case .success(let position): exchange.send(json: AdminEndpoints.receipt(position))
+            case .success(let revoked):
+                // Who validates is not the client's to know.
+                exchange.send(
+                    revoked.status == .unconfirmed ? .accepted : .ok, json: .object(AdminEndpoints.receipt(revoked)))
             case .failure(let failure): refuse(exchange, failure)
             }
         }
         if everywhere == "true" {
             // More than its own session only a token may end that is still good: a revoked one may be a thief's.
             switch service.inspect(token, as: .access) {
-            case .accepted: service.endAll(of: verified.claims.subject, isAwaited: false, answer: answer)
+            case .accepted: service.endAll(of: verified.claims.subject, wait: wait, answer: answer)
             case .refused: exchange.send(.invalidToken)
             case .unavailable(let reason): refuse(exchange, .unavailable(reason.description))
             }
         } else {
-            service.end(id.session, isAwaited: false, answer: answer)
+            service.end(id.session, wait: wait, answer: answer)
         }
     }
 

@@ -16,20 +16,32 @@ final class FeedThread: Sendable {
         var follower: FeedFollower?
     }
 
+    /// - Parameter outbox: where an issuer keeps all that it hears.
     /// - Parameter recoveryNeeded: called on the feed's thread when no epoch is open.
     init(
-        settings: FeedFollower.Settings, log: Logger, recoveryNeeded: @escaping @Sendable () -> Void = {}
+        settings: FeedFollower.Settings, outbox: Outbox? = nil, log: Logger,
+        recoveryNeeded: @escaping @Sendable () -> Void = {}
     ) throws(LoopError) {
         thread = try LoopThread(name: "quash-feed")
         follower = LoopBound(Box())
         metrics.observe(index: index, lease: lease, status: status)
-        thread.submit { [follower, index, lease, status, metrics] loop in
+        thread.submit { [thread, follower, index, lease, status, metrics] loop in
             let feed = FeedFollower(
                 on: loop, settings: settings, index: index, lease: lease, status: status, metrics: metrics, log: log)
             feed.recoveryNeeded = recoveryNeeded
+            feed.mirror = outbox.map { Self.mirror(in: $0, on: thread) }
             follower.value.follower = feed
             feed.start()
         }
+    }
+
+    private static func mirror(in outbox: Outbox, on thread: LoopThread) -> FeedFollower.Mirror {
+        FeedFollower.Mirror(
+            keep: outbox.mirror,
+            flush: { done in
+                let done = LoopBound(done)
+                outbox.flush { isDurable in thread.submit { _ in done.value(isDurable) } }
+            })
     }
 
     /// Gives the lease back and ends the thread.

@@ -16,6 +16,7 @@ public final class Issuer: Sendable {
     private let loop: LoopThread
     private let feed: FeedThread
     private let pool: SigningPool
+    private let outbox: Outbox
     private let listening: Listening
     private let adminListening: Listening
     private let state = LoopBound(State())
@@ -25,6 +26,7 @@ public final class Issuer: Sendable {
     private final class State {
         var client: RedisClient?
         var publisher: RevocationPublisher?
+        var observer: FleetObserver?
         var mint: TokenMint?
         var validator: Validator?
         var endpoints: TokenEndpoints?
@@ -33,7 +35,8 @@ public final class Issuer: Sendable {
 
         /// Lets go of everything on the loop that it belongs to.
         func clear() {
-            (client, publisher, mint, validator, endpoints) = (nil, nil, nil, nil, nil)
+            publisher?.close()
+            (client, publisher, observer, mint, validator, endpoints) = (nil, nil, nil, nil, nil, nil)
             servers = []
             adminServers = []
         }
@@ -57,14 +60,16 @@ public final class Issuer: Sendable {
             common.listen, loops: 1, tls: try .listener(common, asksForClientCertificate: false))
         adminListening = try Listening(
             common.adminListen, loops: 1, tls: try .listener(common, asksForClientCertificate: true))
+        outbox = try Outbox(path: configuration.outboxFile, issuer: common.nodeID, log: log)
         let redis = try RedisOptions(common, clientName: "quash-issuer")
         loop = try LoopThread(name: "quash-issuer")
         pool = try SigningPool(home: loop, count: Loop.availableParallelism)
         var settings = FeedFollower.Settings(common, redis: redis)
+        settings.node = Registry.issuerPrefix + settings.node
         settings.sessionRetention = configuration.refreshTTL
         let (loop, state) = (loop, state)
-        feed = try FeedThread(settings: settings, log: log) {
-            loop.submit { _ in state.value.publisher?.open { _ in } }
+        feed = try FeedThread(settings: settings, outbox: outbox, log: log) {
+            loop.submit { _ in state.value.publisher?.recoveryNeeded() }
         }
         let started = Locked<(any Error)?>(nil)
         let finished = Semaphore()
@@ -88,28 +93,39 @@ public final class Issuer: Sendable {
 
     private func start(on loop: Loop, redis: RedisOptions, keys: [RSAPrivateKey], clients: ClientRegistry) throws {
         let common = configuration.common
-        let client = RedisClient(on: loop, options: redis)
-        let publisher = RevocationPublisher(client: client, log: log)
+        let client = RedisClient(on: loop, options: redis) { [state] in
+            if case .up = $0 { state.value.publisher?.connectionChanged(isUp: true) }
+            if case .down = $0 { state.value.publisher?.connectionChanged(isUp: false) }
+        }
+        let metrics = IssuerMetrics()
+        let publisher = RevocationPublisher(
+            client: client, outbox: outbox, on: loop, home: self.loop,
+            settings: FeedWriter.Settings(issuer: common.nodeID, issuers: configuration.issuers), lease: common.lease,
+            log: log)
+        let observer = FleetObserver(
+            client: client, options: redis, on: loop,
+            fleet: Fleet(lease: common.lease, fence: configuration.fence), interval: common.renewInterval,
+            metrics: metrics, log: log)
+        publisher.entered = { [weak observer] in observer?.entered($0, lease: $1) }
         let mint = try TokenMint(issuer: common.issuerURL, audience: common.audience, keys: keys, pool: pool)
         let keySet = try KeySet(keys.map { JSONWebKey($0.publicKey) })
         var policy = TokenPolicy(types: [.access, .refresh])
         policy.issuer = common.issuerURL
         let validator = try Validator(
             keys: keySet, policy: policy, clockSkew: common.clockSkew, index: feed.index, lease: feed.lease)
-        let metrics = IssuerMetrics()
         let service = IssuerService(
             settings: IssuerService.Settings(
                 accessLifetime: configuration.accessTTL, refreshLifetime: configuration.refreshTTL,
                 rotationGrace: configuration.rotationGrace),
             store: SessionStore(
                 client: client, tombstone: configuration.accessTTL + common.clockSkew + Retention.margin),
-            publisher: publisher, mint: mint, validator: validator,
+            publisher: publisher, observer: observer, mint: mint, validator: validator,
             feedPosition: { [feed] in feed.status.snapshot.position }, metrics: metrics, log: log)
         let credential = common.adminToken.map { SecretDigest(of: $0.bytes) }
         let endpoints = TokenEndpoints(
             service: service, clients: clients, adminToken: credential,
             metadata: common.issuerURL.map { ServerMetadata(issuer: $0) }, keySet: keySet.serialized())
-        let admin = AdminEndpoints(service: service, registry: NodeRegistry(client: client), log: log)
+        let admin = AdminEndpoints(service: service, observer: observer, publisher: publisher, log: log)
         let page = MetricsPage(
             feed.metrics.sources + metrics.sources + [buildInfo(version: BuildVersion.current)])
         let health = HealthEndpoints(checks: { [self] in checks }, metrics: { page.render() })
@@ -121,10 +137,12 @@ public final class Issuer: Sendable {
                 asksForClientCertificate: common.tlsClientCAFile != nil))
         state.value.client = client
         state.value.publisher = publisher
+        state.value.observer = observer
         state.value.mint = mint
         state.value.validator = validator
         state.value.endpoints = endpoints
         client.start()
+        observer.start()
     }
 
     private var checks: [HealthCheck] {

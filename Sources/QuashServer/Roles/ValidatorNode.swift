@@ -64,7 +64,7 @@ public final class ValidatorNode: Sendable {
         policy.audiences = configuration.common.audience
         for loop in loops {
             loop.start(
-                gateway, index: feed.index, lease: feed.lease, policy: policy,
+                gateway, index: feed.index, lease: feed.lease, status: feed.status, policy: policy,
                 clockSkew: configuration.common.clockSkew,
                 keys: keys, log: log)
         }
@@ -135,14 +135,16 @@ private final class ServingLoop: Sendable {
     }
 
     func start(
-        _ listening: Listening, index: RevocationIndex, lease: Lease, policy: TokenPolicy, clockSkew: Duration,
-        keys: KeyLoader, log: Logger
+        _ listening: Listening, index: RevocationIndex, lease: Lease, status: FeedStatus, policy: TokenPolicy,
+        clockSkew: Duration, keys: KeyLoader, log: Logger
     ) {
         thread.submit { [state, metrics] loop in
             do {
                 let validator = try Validator(
                     keys: state.value.keys, policy: policy, clockSkew: clockSkew, index: index, lease: lease)
-                let endpoints = AuthorizationEndpoints(validator: validator, metrics: metrics) { keys.noteUnknownKey() }
+                let endpoints = AuthorizationEndpoints(
+                    validator: validator, metrics: metrics, hasReached: status.hasReached
+                ) { keys.noteUnknownKey() }
                 state.value.validator = validator
                 state.value.servers = try listening.serve(on: loop, endpoints)
             } catch {

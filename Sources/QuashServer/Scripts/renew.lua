@@ -1,12 +1,12 @@
--- renew(node, epoch, applied, lease ms, damaged epoch, version, most records, grace ms): the safety path.
+-- renew(node, epoch, applied, lease ms, damaged epoch, version, most records, 1 when somebody waits): the safety path.
 -- Answers {'recovering'}, {'elsewhere', epoch, head}, {'gap', epoch, head} or
 -- {'entries', epoch, head, lease ms granted or 0, record, ...} with every commit after `applied`, in order.
 --
 -- A lease is granted only together with everything up to the head, in this one atomic step. The registry is written
 -- with it: a master that may not write (min-replicas-to-write) grants nothing.
 -- KEYS[1] is the registry, the only key that a validator may write.
-local nonce = open_epoch()
-if not nonce then return {'recovering'} end
+local nonce, state, lease = current_epoch()
+if state ~= 'open' then return {'recovering'} end
 if ARGV[5] == nonce then
   -- The live set lost data. The epoch ends here, and an issuer opens the next. A report about an epoch that is over
   -- says nothing of this one: else each of many nodes that found the same damage would end an epoch.
@@ -27,10 +27,12 @@ if applied < head then
   if #items == 0 then return {'gap', nonce, decimal(head)} end
 end
 if applied == head then
-  local entry = ARGV[3] .. ' ' .. decimal(clock()) .. ' ' .. ARGV[4] .. ' ' .. ARGV[6]
-  local is_new = redis.call('HSET', KEYS[1], ARGV[1], entry) == 1
-  -- Every process has a name of its own, so the dead are let go now and then, as the registry grows.
-  if is_new and redis.call('HLEN', KEYS[1]) % 256 == 0 then living_nodes(KEYS[1], tonumber(ARGV[8])) end
-  reply[4] = ARGV[4]
+  reply[4] = decimal(math.min(tonumber(ARGV[4]), lease))
+  -- Tells this grant from the node's others, also when the clock is set back; for how long it holds, no issuer asks it.
+  local before = string.match(redis.call('HGET', KEYS[1], ARGV[1]) or '', '^%d+ (%d+) ')
+  local granted = math.max(clock(), (tonumber(before) or 0) + 1)
+  redis.call('HSET', KEYS[1], ARGV[1], ARGV[3] .. ' ' .. decimal(granted) .. ' ' .. reply[4] .. ' ' .. ARGV[6])
 end
+-- What the registry says now, to the issuers that wait for it. It may be lost: they read the registry too.
+if ARGV[8] == '1' then redis.call('PUBLISH', '{quash}:acks', nonce .. ' ' .. ARGV[3] .. ' ' .. ARGV[1]) end
 return reply

@@ -1,21 +1,27 @@
 -- revoke(epoch, request id, awaited, log length, chunk bytes, period seconds, retain seconds, record, period, bytes,
--- ...): commits one record. Answers {'stored', epoch, sequence}, or {'elsewhere', open epoch} or {'recovering'}.
+-- ...): commits one record. Answers {'stored', epoch, sequence, registry when awaited}, {'elsewhere', epoch} or
+-- {'recovering'}.
+--
+-- While the epoch is restored it goes to the live set alone: nobody follows the log yet, and whoever will begins with
+-- the live set.
 --
 -- The order matters. Everything is checked before the first write; PUBLISH comes last, because it takes effect at once
 -- and nothing undoes it.
-local nonce = open_epoch()
+local nonce, state = current_epoch()
 if not nonce then return {'recovering'} end
 if ARGV[1] ~= nonce then return {'elsewhere', nonce} end
 local request = ARGV[2] ~= '' and '{quash}:request:' .. ARGV[2]
 if request then
   -- A retry of something stored: the same answer, nothing is stored twice. What another epoch stored may be gone.
   local epoch, sequence = string.match(redis.call('GET', request) or '', '^(%x+) (%d+)$')
-  if epoch == nonce then return {'stored', epoch, sequence} end
+  if epoch == nonce then return {'stored', epoch, sequence, registry(KEYS[1])} end
 end
 local chunk_bytes, period_seconds, retain_seconds = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local record = ARGV[8]
 local sequence = decimal(redis.call('INCR', '{quash}:seq'))
-redis.call('XADD', '{quash}:log', 'MAXLEN', '~', ARGV[4], sequence .. '-0', 'r', record)
+if state == 'open' then
+  redis.call('XADD', '{quash}:log', 'MAXLEN', '~', ARGV[4], sequence .. '-0', 'r', record)
+end
 for i = 9, #ARGV, 2 do
   local period, bytes = ARGV[i], ARGV[i + 1]
   local total = redis.call('HINCRBY', '{quash}:live', period, #bytes)
@@ -34,8 +40,9 @@ for i = 9, #ARGV, 2 do
   end
 end
 if request then redis.call('SET', request, nonce .. ' ' .. sequence, 'EX', retain_seconds) end
-local awaiting = ARGV[3] == '1' and redis.call('HLEN', '{quash}:nodes') - 1 or 0
+if state ~= 'open' then return {'stored', nonce, sequence, ''} end
+local awaiting = ARGV[3] == '1' and redis.call('HLEN', KEYS[1]) - 1 or 0
 local time = redis.call('TIME')
 local committed = decimal(time[1] * 1000000 + time[2])
 redis.call('PUBLISH', '{quash}:feed', table.concat({nonce, sequence, awaiting, committed, record}, ' '))
-return {'stored', nonce, sequence}
+return {'stored', nonce, sequence, awaiting > 0 and registry(KEYS[1]) or ''}

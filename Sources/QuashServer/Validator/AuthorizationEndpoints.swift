@@ -11,6 +11,9 @@ import QuashLoop
 /// | `/authz/forward-auth` (Caddy, Traefik, APISIX) | 200 | 401, 403, 503 |
 /// | `/authz/ext-authz/…` (Envoy), any method and path | 200 | 401, 403, 503 |
 ///
+/// `X-Quash-Min: epoch:seq` asks for a decision that is no older than that position: 503 where it is not known to be
+/// applied.
+///
 /// On accept, every identity field is there, even if empty, so that a gateway which copies them overwrites what a
 /// client may have sent. On refusal, none is.
 final class AuthorizationEndpoints: HTTPResponder {
@@ -19,10 +22,16 @@ final class AuthorizationEndpoints: HTTPResponder {
 
     private let validator: Validator
     private let metrics: DecisionMetrics
+    private let hasReached: (FeedPosition) -> Bool
     private let unknownKey: () -> Void
 
+    /// - Parameter hasReached: whether a position is known to be applied.
     /// - Parameter unknownKey: called when a token names a key that is not known: it may be a new one.
-    init(validator: Validator, metrics: DecisionMetrics, unknownKey: @escaping () -> Void) {
+    init(
+        validator: Validator, metrics: DecisionMetrics, hasReached: @escaping (FeedPosition) -> Bool,
+        unknownKey: @escaping () -> Void
+    ) {
+        self.hasReached = hasReached
         self.validator = validator
         self.metrics = metrics
         self.unknownKey = unknownKey
@@ -62,6 +71,17 @@ final class AuthorizationEndpoints: HTTPResponder {
             metrics.refused(.malformed)
             return exchange.send(.invalidToken)
         case .value(let presented): token = presented
+        }
+        // Before the revocations are looked up, so that the look-up sees all that the position covers.
+        if let minimum = request.firstValue(of: "x-quash-min") {
+            guard request.count(of: "x-quash-min") == 1, let minimum = FeedPosition(minimum.text) else {
+                return exchange.send(
+                    Problem(.badRequest, "X-Quash-Min is one position, epoch:seq, as a revocation was answered"))
+            }
+            guard hasReached(minimum) else {
+                metrics.unavailable(.behind)
+                return exchange.send(unavailable: Unavailability.behind.description)
+            }
         }
         switch validator.validate(token.span) {
         case .accepted(let verified):

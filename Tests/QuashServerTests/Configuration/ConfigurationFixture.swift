@@ -18,7 +18,7 @@ struct ConfigurationFixture {
         jwks = try folder.write("jwks.json", String(decoding: keys.serialized(), as: UTF8.self))
     }
 
-    var issuerArguments: [String] { ["--signing-key-file", key] }
+    var issuerArguments: [String] { ["--signing-key-file", key, "--outbox-file", folder.path("outbox")] }
     var validatorArguments: [String] { ["--jwks-file", jwks] }
 
     func issuer(_ arguments: [String] = [], environment: [String: String] = [:]) throws -> IssuerConfiguration {

@@ -137,8 +137,10 @@ struct ConfigurationProblemTests {
                 arguments: ["--lease", "soon", "--config", file],
                 environment: ["QUASH_NOPE": "1", "QUASH_LOG_LEVEL": "loud"])
         }
-        #expect(problems.count == 6)
-        for part in ["QUASH_NOPE", "leese", "\"soon\"", "\"loud\"", "\"x\"", "signing-key-file (path"] {
+        #expect(problems.count == 7)
+        for part in [
+            "QUASH_NOPE", "leese", "\"soon\"", "\"loud\"", "\"x\"", "signing-key-file (path", "outbox-file (path",
+        ] {
             #expect(problems.filter { $0.contains(part) }.count == 1, "\(part) in \(problems)")
         }
     }
@@ -173,7 +175,8 @@ struct ConfigurationProblemTests {
             fixture.problems(["--tls-cert-file", "/nowhere", "--tls-key-file", empty]).first?
                 .hasPrefix("tls-cert-file \"/nowhere\" (flag --tls-cert-file) cannot be found") == true)
         let keys = ConfigurationFixture.problems {
-            try IssuerConfiguration(arguments: ["--signing-key-file", empty], environment: [:])
+            try IssuerConfiguration(
+                arguments: ["--signing-key-file", empty, "--outbox-file", "outbox"], environment: [:])
         }
         #expect(keys.count == 1)
         #expect(keys.first?.contains("cannot be used: it holds no private key in PEM; `quash keys generate`") == true)

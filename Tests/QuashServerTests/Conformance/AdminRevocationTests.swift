@@ -146,15 +146,6 @@ import Testing
         #expect(abs(issued - now) < 30)
     }
 
-    @Test("wait=confirmed is 501, for this release only stores")
-    func confirmationIsNotImplemented() throws {
-        let fleet = try Fleet.current
-        let pair = try fleet.signIn("olivia")
-        try fleet.revoke(#"{"sub":"olivia","wait":"confirmed","timeout":"5s"}"#).expectProblem(501, naming: "wait")
-        #expect(try fleet.decide(pair.access).status == .noContent)
-        #expect(try fleet.revoke(#"{"sub":"olivia","wait":"stored"}"#).status == .created)
-    }
-
     @Test("A retry with its Idempotency-Key is answered as the first was, whatever is revoked")
     func aRetryIsAnsweredAsTheFirst() throws {
         let session = try Fleet.current.signIn("peggy").session

@@ -14,6 +14,7 @@ import Testing
                 arguments: [
                     "--redis-url", redis.url, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0",
                     "--signing-key-file", folder.write("signing.pem", TestKeys.privateKey),
+                    "--outbox-file", folder.path("outbox"),
                 ], environment: [:]),
             log: Fleet.silent)
         defer { issuer.stop() }

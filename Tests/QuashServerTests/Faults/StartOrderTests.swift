@@ -40,7 +40,10 @@ import Testing
         try SecretFile.create(path: keyFile, contents: Array(TestKeys.privateKey.utf8))
         let issuer = try Issuer(
             IssuerConfiguration(
-                arguments: common + ["--listen", "127.0.0.1:\(port)", "--signing-key-file", keyFile], environment: [:]),
+                arguments: common + [
+                    "--listen", "127.0.0.1:\(port)", "--signing-key-file", keyFile, "--outbox-file",
+                    folder.path("outbox"),
+                ], environment: [:]),
             log: Fleet.silent)
         defer { issuer.stop() }
         let adminAddress = validator.adminAddresses[0]

@@ -55,7 +55,7 @@ import Testing
         #expect(
             try script.renew("late/1", at: position(0), most: 2)
                 == .entries(records: [record(1), record(2)], head: 3, lease: nil))
-        #expect(try script.nodes()?.nodes.map(\.node) == ["node/1"])
+        #expect(try script.nodes()?.registry.entries.map(\.node) == ["node/1"])
     }
 
     @Test func aPositionThatIsNotOfThisLogIsTold() throws {
@@ -113,11 +113,11 @@ import Testing
         _ = try script.renew("b/1", at: position(1))
         let reply = try #require(try script.nodes())
         #expect(reply.head == position(1))
-        let applied = Dictionary(uniqueKeysWithValues: reply.nodes.map { ($0.node, $0.applied) })
+        let applied = Dictionary(uniqueKeysWithValues: reply.registry.entries.map { ($0.node, $0.applied) })
         #expect(applied == ["a/1": 0, "b/1": 1])
-        #expect(reply.nodes.allSatisfy { (1...5000).contains($0.leaseLeftMilliseconds) })
+        #expect(reply.registry.entries.allSatisfy { $0.lease == .seconds(5) })
         try script.caller.eval(FeedScript.leave, [FeedScript.text("a/1")])
-        #expect(try script.nodes()?.nodes.map(\.node) == ["b/1"])
+        #expect(try script.nodes()?.registry.entries.map(\.node) == ["b/1"])
     }
 
     /// More nodes than one reply of Redis may have elements.
@@ -126,19 +126,23 @@ import Testing
         try script.open()
         let names = (0..<5000).map { "node-\($0)/0123456789abcdef" }
         for name in names { _ = try script.renew(name, at: position(0)) }
-        #expect(Set(try #require(try script.nodes()).nodes.map(\.node)) == Set(names))
+        #expect(Set(try #require(try script.nodes()).registry.entries.map(\.node)) == Set(names))
     }
 
-    /// A process that dies without leaving and comes back under another name, again and again, and nobody looks.
-    @Test func theRegistryForgetsTheDeadByItself() throws {
+    /// No clock of Redis lets a node go, because anybody may set that: an issuer does, naming what it saw.
+    @Test func aNodeIsForgottenOnlyAsItWasSeen() throws {
         let script = try ScriptCaller()
         try script.open()
-        let longAgo = ClockReading.now().wall.milliseconds - 120_000
-        for number in 0..<1000 {
-            try script.caller.call("HSET", "{quash}:nodes", "dead-\(number)/1", "0 \(longAgo) 5000 test")
-        }
-        for number in 0..<300 { _ = try script.renew("node-\(number)/1", at: position(0)) }
-        #expect(try script.caller.call("HLEN", "{quash}:nodes").integer == 301)
+        let longAgo = ClockReading.now().wall.milliseconds - 3_600_000
+        try script.caller.call("HSET", "{quash}:nodes", "dead/1", "0 \(longAgo) 5000 test")
+        _ = try script.renew("living/1", at: position(0))
+        let seen = try #require(try script.nodes()).registry.entries
+        #expect(Set(seen.map(\.node)) == ["dead/1", "living/1"])
+        // The living one renews after it was seen.
+        try script.caller.call("HSET", "{quash}:nodes", "living/1", "0 \(longAgo) 5000 test")
+        let reply = try script.caller.eval(FeedScript.forget, FeedScript.forgetArguments(seen))
+        #expect(reply.elements?.last?.integer == 1)
+        #expect(try script.nodes()?.registry.entries.map(\.node) == ["living/1"])
     }
 
     /// Of many that find the same damage only the first ends the epoch; the others' reports are about one that is over.
@@ -158,14 +162,14 @@ import Testing
         let script = try ScriptCaller()
         let (periodSeconds, now) = (10, Int(ClockReading.now().wall.seconds))
         func open(_ nonce: Epoch) throws {
-            var arguments = FeedScript.openArguments(nonce: nonce)
+            var arguments = FeedScript.beginArguments(nonce: nonce, lease: .seconds(5))
             arguments[1] = FeedScript.text(periodSeconds)
-            try script.caller.eval(FeedScript.open, arguments)
+            try script.caller.eval(FeedScript.begin, arguments)
         }
         try open(ScriptCaller.first)
         let period = now / periodSeconds - 3
         let bytes = RevocationCodec.encode([.token(1, expiresAtSeconds: UInt32(period * periodSeconds))])
-        var arguments = FeedScript.revokeArguments(epoch: ScriptCaller.first, request: "", isAwaited: false, [])
+        var arguments = FeedScript.revokeArguments(FeedWriter.Commit(revocations: []), to: ScriptCaller.first)
         arguments[5] = FeedScript.text(periodSeconds)
         arguments[7] = bytes
         try script.caller.eval(FeedScript.revoke, arguments + [FeedScript.text(period), bytes])
@@ -204,7 +208,7 @@ import Testing
     func anAnswerThatIsNotOneIsAnError(parts: [RESPValue]) {
         #expect(throws: FeedAnswerError.self) { try RenewReply(.array(parts)) }
         #expect(throws: FeedAnswerError.self) { try RevokeReply(.array(parts)) }
-        #expect(throws: FeedAnswerError.self) { try OpenReply(.array(parts)) }
+        #expect(throws: FeedAnswerError.self) { try BeginReply(.array(parts)) }
         #expect(throws: FeedAnswerError.self) { try NodesReply(.array(parts)) }
         #expect(throws: FeedAnswerError.self) { try RenewReply(.null) }
     }

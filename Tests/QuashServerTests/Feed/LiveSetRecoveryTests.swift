@@ -20,9 +20,9 @@ import Testing
         var number: UInt32 { LivePage.period(ofExpiry: expiry) }
 
         func open() throws {
-            var arguments = FeedScript.openArguments(nonce: epoch)
+            var arguments = FeedScript.beginArguments(nonce: epoch, lease: .seconds(5))
             arguments[2] = FeedScript.text(chunkBytes)
-            try script.caller.eval(FeedScript.open, arguments)
+            try script.caller.eval(FeedScript.begin, arguments)
         }
 
         /// Commits 20 to 78 bytes.
@@ -32,7 +32,7 @@ import Testing
                 let bound = Bool.random(using: &generator) ? WallInstant(milliseconds: 1) : nil
                 return Revocation(key: .subject("subject-\(count)"), issuedBefore: bound, expiresAtSeconds: expiry)
             }
-            var arguments = FeedScript.revokeArguments(epoch: epoch, request: "", isAwaited: false, revocations)
+            var arguments = FeedScript.revokeArguments(FeedWriter.Commit(revocations: revocations), to: epoch)
             arguments[4] = FeedScript.text(chunkBytes)
             guard case .stored = try RevokeReply(script.caller.eval(FeedScript.revoke, arguments)) else {
                 throw TestSupportError("not stored")

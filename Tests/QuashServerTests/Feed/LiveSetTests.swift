@@ -112,10 +112,14 @@ import Testing
         let feed = try follow(script) {
             recoveries.record(true)
             caller.run { client in
-                client.eval(
-                    FeedScript.open, keys: FeedScript.keys,
-                    arguments: FeedScript.openArguments(nonce: ScriptCaller.second), timeout: .seconds(5)
-                ) { _ in }
+                let epoch = ScriptCaller.second
+                let settings = FeedWriter.Settings(issuer: "issuer", issuers: [])
+                for (script, arguments) in [
+                    (FeedScript.begin, FeedScript.beginArguments(nonce: epoch, lease: .seconds(5))),
+                    (FeedScript.restored, FeedScript.restoredArguments(epoch, settings, excused: [])),
+                ] {
+                    client.eval(script, keys: FeedScript.keys, arguments: arguments, timeout: .seconds(5)) { _ in }
+                }
             }
         }
         defer { end(feed) }

@@ -21,34 +21,51 @@ struct ScriptCaller {
     static let first = Epoch("00000000000000aa")!
     static let second = Epoch("00000000000000bb")!
 
-    /// - Returns: the epoch that is open then, and whether this call opened it.
+    @discardableResult
+    func begin(_ nonce: Epoch = first) throws -> BeginReply {
+        try BeginReply(caller.eval(FeedScript.begin, FeedScript.beginArguments(nonce: nonce, lease: .seconds(5))))
+    }
+
+    func restored(
+        _ issuer: String, of issuers: [String], epoch: Epoch = first, without excused: [String] = []
+    ) throws -> RestoredReply {
+        let settings = FeedWriter.Settings(issuer: issuer, issuers: issuers)
+        let arguments = FeedScript.restoredArguments(epoch, settings, excused: excused)
+        return try RestoredReply(caller.eval(FeedScript.restored, arguments))
+    }
+
+    /// Begins an epoch and opens it, as an issuer does that is the only one and has nothing to restore.
+    ///
+    /// - Returns: the epoch that is open then, and whether this call began it.
     @discardableResult
     func open(_ nonce: Epoch = first) throws -> (epoch: Epoch, isNew: Bool) {
-        let reply = try OpenReply(caller.eval(FeedScript.open, FeedScript.openArguments(nonce: nonce)))
-        return (reply.epoch, reply.isNew)
+        let begun = try begin(nonce)
+        guard try restored("issuer", of: ["issuer"], epoch: begun.epoch) == .open else {
+            throw TestSupportError("the epoch does not open")
+        }
+        return (begun.epoch, begun.isNew)
     }
 
     func revoke(
-        _ revocations: [Revocation], epoch: Epoch = first, request: String = ""
+        _ revocations: [Revocation], epoch: Epoch = first, request: String = "", isAwaited: Bool = false
     ) throws -> RevokeReply {
-        try RevokeReply(
-            caller.eval(
-                FeedScript.revoke,
-                FeedScript.revokeArguments(epoch: epoch, request: request, isAwaited: false, revocations)))
+        let commit = FeedWriter.Commit(revocations: revocations, requestID: request, isAwaited: isAwaited)
+        return try RevokeReply(caller.eval(FeedScript.revoke, FeedScript.revokeArguments(commit, to: epoch)))
     }
 
     /// - Parameter most: records in one answer.
     func renew(
-        _ node: String = "node/1", at position: FeedPosition?, damagedEpoch: Epoch? = nil, most: Int? = nil
+        _ node: String = "node/1", at position: FeedPosition?, damagedEpoch: Epoch? = nil, acknowledges: Bool = false,
+        lease: Duration = .seconds(5), most: Int? = nil
     ) throws -> RenewReply {
-        var arguments = FeedScript.renewArguments(
-            node: node, RenewRequest(position: position, damagedEpoch: damagedEpoch), lease: .seconds(5))
+        let request = RenewRequest(position: position, damagedEpoch: damagedEpoch, acknowledges: acknowledges)
+        var arguments = FeedScript.renewArguments(node: node, request, lease: lease)
         if let most { arguments[6] = FeedScript.text(most) }
         return try RenewReply(caller.eval(FeedScript.renew, arguments))
     }
 
     func nodes() throws -> NodesReply? {
-        try NodesReply(caller.eval(FeedScript.nodes, FeedScript.nodesArguments))
+        try NodesReply(caller.eval(FeedScript.nodes, []))
     }
 
     func keys(_ pattern: String) throws -> [String] {
@@ -72,6 +89,11 @@ struct ScriptCaller {
 func expiryInOnePeriod() -> UInt32 {
     let period = LivePage.period(ofExpiry: UInt32(ClockReading.now().wall.seconds) + 7200)
     return period * UInt32(LivePage.periodSeconds)
+}
+
+extension RevokeReply {
+    /// Stored, and nobody waits.
+    static func stored(_ position: FeedPosition) -> RevokeReply { .stored(position, Registry(entries: [])) }
 }
 
 extension Revocation {

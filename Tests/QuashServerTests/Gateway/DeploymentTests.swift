@@ -94,7 +94,8 @@ import Testing
                     #expect(service["secrets"]?.texts.contains(secret) == true, "\(name) is not given \(secret)")
                     text = try folder.write(secret, try #require(files[secret]))
                 }
-                environment[variable] = text
+                // The volume of the outbox, whose folder the image has.
+                environment[variable] = text.replacing("/var/lib/quash/", with: folder.path(""))
             }
             switch role {
             case .issuer: _ = try IssuerConfiguration(environment: environment)

@@ -35,9 +35,9 @@ extension Fleet {
     }
 
     /// The registry of leases, as the administration tells it; nil while no epoch is open.
-    func registry() throws -> Registry? {
+    func registry() throws -> RegistryListing? {
         guard let json = try admin(.get, "/admin/v1/nodes").json else { return nil }
-        return Registry(json)
+        return RegistryListing(json)
     }
 
     /// The open epoch; waits for one.
@@ -54,7 +54,7 @@ extension Fleet {
     /// Waits until everyone who holds a lease, the issuer too, has said in a renewal that it applied everything up to
     /// `position`.
     func waitUntilApplied(_ position: FeedPosition) throws {
-        var last: Registry?
+        var last: RegistryListing?
         let isApplied = try poll(within: .seconds(20)) {
             last = try registry()
             guard let last, last.head.epoch == position.epoch else { return false }
@@ -114,7 +114,7 @@ extension FeedPosition {
 }
 
 /// What `GET /admin/v1/nodes` says.
-struct Registry {
+struct RegistryListing {
     struct Node {
         let name: String
         let applied: Int64

@@ -35,7 +35,9 @@ final class Fleet {
         let keyFile = try Self.writeKey(folder)
         issuer = try Issuer(
             IssuerConfiguration(
-                arguments: Self.common(redis.url) + ["--signing-key-file", keyFile] + settings + issuerSettings,
+                arguments: Self.common(redis.url) + [
+                    "--signing-key-file", keyFile, "--outbox-file", folder.path("outbox"),
+                ] + settings + issuerSettings,
                 environment: ["QUASH_ADMIN_TOKEN": Self.adminToken]),
             log: log)
         validators = []

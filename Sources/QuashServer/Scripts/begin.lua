@@ -1,15 +1,16 @@
--- open(nonce, period seconds, chunk bytes, horizon in periods, retain seconds): begins a new epoch, unless one is open.
--- Answers {'open', nonce of the open epoch, 1 when it was made now}.
+-- begin(nonce, period seconds, chunk bytes, horizon in periods, retain seconds, lease ms): begins a new epoch, unless
+-- one is there. Answers {state, nonce, 1 when it was begun now, lease ms}; state is 'restoring' or 'open'.
 --
+-- No lease is granted in it until every issuer has replayed its outbox, which is what `restored` is for.
 -- The log starts anew, so every validator reads the whole live set once. The live set stays, for it only ever grows;
 -- its directory is made from what is really there, so that a loss is neither hidden nor reported for ever.
-local current = open_epoch()
-if current then return {'open', current, 0} end
+local current, state, lease = current_epoch()
+if current then return {state, current, 0, lease} end
 local nonce, period_seconds, chunk_bytes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local directory = {}
 local written = redis.call('HGETALL', '{quash}:live')
 for i = 1, #written, 2 do directory[written[i]] = tonumber(written[i + 1]) end
-redis.call('DEL', '{quash}:log', '{quash}:nodes', '{quash}:live')
+redis.call('DEL', '{quash}:log', '{quash}:nodes', '{quash}:live', '{quash}:restored')
 -- What expired a moment ago is kept by Redis, and is there to be read, for clocks that disagree.
 local first = math.floor((clock() / 1000 - tonumber(ARGV[5])) / period_seconds)
 for period = first, first + tonumber(ARGV[4]) do
@@ -37,5 +38,5 @@ redis.call('SET', '{quash}:seq', 0)
 redis.call('HSET', '{quash}:live', 'epoch', nonce)
 redis.call('HSET', '{quash}:nodes', 'epoch', nonce)
 local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
-redis.call('SET', '{quash}:epoch', nonce .. ' ' .. run_id)
-return {'open', nonce, 1}
+redis.call('SET', '{quash}:epoch', nonce .. ' ' .. run_id .. ' restoring ' .. ARGV[6])
+return {'restoring', nonce, 1, tonumber(ARGV[6])}

@@ -1,0 +1,361 @@
+/// The writing side of the feed, as a pure state machine: events and time in, actions out.
+///
+/// A revocation is first made durable in this issuer's own outbox, then committed to Redis, then answered. So whatever
+/// was answered can be restored when Redis loses its data: a **run** (``RecoveryRun``) commits everything of the outbox
+/// that the live set lacks, and only when every issuer has made one does a new epoch open and grant leases (invariant
+/// S5).
+///
+/// A run is made when the connection is new, when no epoch is there, and after a commit of which nobody knows whether
+/// it was stored.
+///
+/// The driver carries out the actions in the order given, and passes every answer to what it did.
+public struct FeedWriter: Sendable {
+    /// Who writes.
+    public struct Settings: Sendable {
+        /// This issuer's name.
+        public let issuer: String
+        /// All issuers of the feed, this one among them.
+        public let issuers: [String]
+
+        /// - Parameter issuers: all that write to the feed; this one is one of them whether it is named or not.
+        public init(issuer: String, issuers: [String]) {
+            self.issuer = issuer
+            self.issuers = issuers.contains(issuer) ? issuers : issuers + [issuer]
+        }
+    }
+
+    /// Tells one request for a commit from another.
+    public typealias ID = UInt64
+
+    /// What shall be committed as one record.
+    public struct Commit: Equatable, Sendable {
+        /// 1 to ``RevocationCodec/maxRevocationsPerCommit``.
+        public let revocations: [Revocation]
+        /// A retry with the same one stores nothing twice; empty for none.
+        public let requestID: String
+        /// Every validator shall tell at once that it has applied it.
+        public let isAwaited: Bool
+
+        /// What shall be committed, and how.
+        public init(revocations: [Revocation], requestID: String = "", isAwaited: Bool = false) {
+            self.revocations = revocations
+            self.requestID = requestID
+            self.isAwaited = isAwaited
+        }
+    }
+
+    /// What became of a commit.
+    public enum Outcome: Equatable, Sendable {
+        case stored(FeedPosition, Registry)
+        /// It could not be made durable, and was not sent.
+        case notDurable
+        /// It is durable here, and will be committed; that it is in the feed is not known.
+        case unavailable
+    }
+
+    /// What the driver has to do.
+    public enum Action: Equatable, Sendable {
+        /// Make these durable, then call ``FeedWriter/persisted(_:now:)``.
+        case persist(ID, [Revocation])
+        case commit(ID, Commit, Epoch)
+        case answer(ID, Outcome)
+        /// Begin an epoch unless one is there.
+        case begin
+        /// Make durable that this epoch was entered: those before it are never written to again.
+        case persistEpoch(Epoch)
+        /// This epoch is where commits go from now on. Nothing is confirmed in it until the leases of the one before
+        /// have ended.
+        case entered(Epoch, lease: Duration)
+        /// Call ``FeedWriter/outboxRead(_:run:now:)`` with this run's number.
+        case readOutbox(run: UInt64)
+        case readDirectory
+        case read(LivePage)
+        /// Commit a part of what the outbox holds and the live set lacks.
+        case restore([Revocation], Epoch)
+        case declareRestored(Epoch, excused: [String])
+        /// Call ``FeedWriter/deadlineReached(now:)`` then; replaces an earlier wish.
+        case wake(at: BootInstant)
+        case report(Event)
+    }
+
+    /// What operators want to know.
+    public enum Event: Equatable, Sendable {
+        /// The outbox held this many revocations that the live set lacked.
+        case restoring(Int)
+        /// The epoch is open.
+        case opened(Epoch)
+        /// These issuers have not replayed their outboxes: until they have, no validator is granted a lease.
+        case waiting([String])
+        /// Redis serves an epoch that this issuer has left: an old master came back.
+        case superseded(Epoch)
+    }
+
+    /// How often the epoch may turn out to be another before a caller is told to come back later.
+    static let maxAttempts = 3
+    /// Epochs that are remembered: of these none but the latest is written to.
+    public static let maxEntered = 64
+    static let retryInterval: Duration = .milliseconds(250)
+
+    private enum Phase: Equatable {
+        case persisting
+        case waiting
+        case sent
+    }
+
+    private struct Pending {
+        let commit: Commit
+        var phase = Phase.persisting
+        var attempts = 0
+    }
+
+    let settings: Settings
+    private var pending: [ID: Pending] = [:]
+    private var nextID: ID = 1
+    private var isConnected = false
+    /// Where commits go; nil while that is not known.
+    public private(set) var epoch: Epoch?
+    /// Every epoch that was ever entered, the latest last.
+    private var entered: [Epoch]
+    private var run: RecoveryRun?
+    /// Counts the runs, because the outbox answers in its own time.
+    private var runNumber: UInt64 = 0
+    /// Something of the outbox may not be in the feed.
+    private var isDirty = true
+    /// A run was not possible, and the next is begun by the deadline.
+    private var isRetrying = false
+    private var excused: [String] = []
+
+    /// - Parameter entered: the epochs that this issuer has entered, the latest last, as the outbox knows them.
+    public init(settings: Settings, entered: [Epoch]) {
+        self.settings = settings
+        self.entered = entered
+    }
+
+    // MARK: Commits
+
+    /// Commits what a caller asks for; ``Action/answer(_:_:)`` with the same identifier follows.
+    public mutating func publish(_ commit: Commit) -> (ID, [Action]) {
+        let id = nextID
+        nextID += 1
+        pending[id] = Pending(commit: commit)
+        return (id, [.persist(id, commit.revocations)])
+    }
+
+    /// The revocations of a commit are durable.
+    public mutating func persisted(_ id: ID, now: BootInstant) -> [Action] {
+        guard pending[id]?.phase == .persisting else { return [] }
+        pending[id]?.phase = .waiting
+        guard isConnected else { return giveUp(id) }
+        return send(id, now)
+    }
+
+    /// They could not be made durable.
+    public mutating func persistFailed(_ id: ID) -> [Action] {
+        pending.removeValue(forKey: id) == nil ? [] : [.answer(id, .notDurable)]
+    }
+
+    /// A commit was answered.
+    public mutating func committed(_ id: ID, _ reply: RevokeReply, now: BootInstant) -> [Action] {
+        guard let waiting = pending[id], waiting.phase == .sent else { return [] }
+        switch reply {
+        case .stored(let position, let registry):
+            pending[id] = nil
+            return [.answer(id, .stored(position, registry))]
+        case .elsewhere(let other):
+            // It was sent before this issuer came to that epoch itself.
+            return other == epoch ? send(id, now) : elsewhere(id, waiting.attempts + 1, now)
+        case .recovering:
+            return elsewhere(id, waiting.attempts + 1, now)
+        }
+    }
+
+    /// A commit failed: it may be stored or not.
+    public mutating func commitFailed(_ id: ID, now: BootInstant) -> [Action] {
+        guard pending[id] != nil else { return [] }
+        return giveUp(id) + (isConnected ? retry(now) : [])
+    }
+
+    private mutating func elsewhere(_ id: ID, _ attempts: Int, _ now: BootInstant) -> [Action] {
+        pending[id]?.phase = .waiting
+        pending[id]?.attempts = attempts
+        let actions = attempts >= Self.maxAttempts ? giveUp(id) : []
+        return actions + (run?.isBeginning == true ? [] : start(now))
+    }
+
+    private mutating func send(_ id: ID, _ now: BootInstant) -> [Action] {
+        guard let epoch, let waiting = pending[id] else { return run == nil ? start(now) : [] }
+        pending[id]?.phase = .sent
+        return [.commit(id, waiting.commit, epoch)]
+    }
+
+    private mutating func giveUp(_ id: ID) -> [Action] {
+        pending[id] = nil
+        isDirty = true
+        return [.answer(id, .unavailable)]
+    }
+
+    private mutating func giveUpWaiting() -> [Action] {
+        pending.filter { $0.value.phase == .waiting }.keys.sorted().flatMap { giveUp($0) }
+    }
+
+    // MARK: Epochs
+
+    /// Commands can be sent to Redis (again).
+    public mutating func connected(now: BootInstant) -> [Action] {
+        isConnected = true
+        return start(now)
+    }
+
+    /// The connection is gone; what was sent on it fails one by one.
+    public mutating func disconnected() -> [Action] {
+        isConnected = false
+        epoch = nil
+        if run != nil { isDirty = true }
+        run = nil
+        isRetrying = false
+        return giveUpWaiting()
+    }
+
+    /// The feed was told that no epoch grants leases.
+    public mutating func recoveryNeeded(now: BootInstant) -> [Action] {
+        isConnected && run == nil && !isRetrying ? start(now) : []
+    }
+
+    /// The issuers that the epoch waits for before it opens, by name; empty when it does not.
+    public var waitingFor: [String] { run?.waitingFor ?? [] }
+
+    /// An operator knows that these issuers will not come back, and takes what only they held for lost. Of use only
+    /// while the epoch waits for them.
+    public mutating func excuse(_ names: [String], now: BootInstant) -> [Action] {
+        guard !waitingFor.isEmpty else { return [] }
+        excused += names.filter { !excused.contains($0) }
+        return deadlineReached(now: now)
+    }
+
+    private mutating func start(_ now: BootInstant) -> [Action] {
+        guard isConnected else { return [] }
+        epoch = nil
+        isRetrying = false
+        if run != nil { isDirty = true }
+        run = RecoveryRun()
+        runNumber += 1
+        return [.begin]
+    }
+
+    private mutating func retry(_ now: BootInstant) -> [Action] {
+        guard run == nil, !isRetrying else { return [] }
+        isRetrying = true
+        return [.wake(at: now + Self.retryInterval)]
+    }
+
+    /// The instant of the last ``Action/wake(at:)`` has come.
+    public mutating func deadlineReached(now: BootInstant) -> [Action] {
+        if let epoch, !waitingFor.isEmpty {
+            run?.declares()
+            return [.declareRestored(epoch, excused: excused)]
+        }
+        // Timers count in milliseconds, and may come a little early: what they say is believed.
+        return isRetrying ? start(now) : []
+    }
+
+    /// What a run had asked for failed, on a connection that is still there.
+    public mutating func runFailed(now: BootInstant) -> [Action] {
+        guard run != nil else { return [] }
+        run = nil
+        isDirty = true
+        return (epoch == nil ? giveUpWaiting() : []) + retry(now)
+    }
+
+    // MARK: A run
+
+    /// `begin` was answered.
+    public mutating func begun(_ reply: BeginReply, now: BootInstant) -> [Action] {
+        guard run?.isBeginning == true else { return [] }
+        if reply.epoch == entered.last {
+            return enter(reply)
+        }
+        if entered.contains(reply.epoch) {
+            return [.report(.superseded(reply.epoch))] + runFailed(now: now)
+        }
+        run?.records(reply)
+        return [.persistEpoch(reply.epoch)]
+    }
+
+    /// That the epoch was entered is durable.
+    public mutating func persistedEpoch(_ epoch: Epoch) -> [Action] {
+        guard let reply = run?.recorded, reply.epoch == epoch else { return [] }
+        entered = entered.suffix(Self.maxEntered - 1) + [epoch]
+        isDirty = true
+        return enter(reply)
+    }
+
+    private mutating func enter(_ reply: BeginReply) -> [Action] {
+        epoch = reply.epoch
+        var actions: [Action] = [.entered(reply.epoch, lease: reply.lease)]
+        for id in pending.filter({ $0.value.phase == .waiting }).keys.sorted() {
+            guard let waiting = pending[id] else { continue }
+            pending[id]?.phase = .sent
+            actions.append(.commit(id, waiting.commit, reply.epoch))
+        }
+        if reply.isOpen, !isDirty {
+            run = nil
+            return actions
+        }
+        // What becomes durable from here on is committed, and failing that makes it dirty again.
+        isDirty = false
+        run?.entered(reply.epoch)
+        return actions + [.readOutbox(run: runNumber)]
+    }
+
+    /// All that the outbox holds and that has not expired, for the run that asked for it.
+    public mutating func outboxRead(_ revocations: [Revocation], run number: UInt64, now: BootInstant) -> [Action] {
+        number == runNumber ? proceed(run?.outboxRead(revocations), now) : []
+    }
+
+    /// The directory of the live set was read.
+    public mutating func received(_ directory: LiveDirectory, now: BootInstant) -> [Action] {
+        proceed(run?.received(directory), now)
+    }
+
+    /// The page last asked for was read.
+    public mutating func received(page bytes: [UInt8], now: ClockReading) -> [Action] {
+        proceed(run?.received(page: bytes, now: now.wall), now.boot)
+    }
+
+    /// A part of what was missing was committed, or not.
+    public mutating func restored(_ reply: RevokeReply, now: BootInstant) -> [Action] {
+        guard run?.isRestoring == true else { return [] }
+        guard case .stored = reply else { return runFailed(now: now) }
+        return proceed(run?.restored(), now)
+    }
+
+    private mutating func proceed(_ step: RecoveryRun.Step?, _ now: BootInstant) -> [Action] {
+        guard let step, let epoch else { return [] }
+        switch step {
+        case .nothing: return []
+        case .readDirectory: return [.readDirectory]
+        case .read(let page): return [.read(page)]
+        case .restore(let parts, let total):
+            let report: [Action] = total.map { [.report(.restoring($0))] } ?? []
+            return report + parts.map { .restore($0, epoch) }
+        case .declare: return [.declareRestored(epoch, excused: excused)]
+        case .startAgain: return runFailed(now: now)
+        }
+    }
+
+    /// `restored` was answered.
+    public mutating func declared(_ reply: RestoredReply, now: BootInstant) -> [Action] {
+        guard let epoch, run?.isDeclaring == true else { return [] }
+        switch reply {
+        case .open:
+            run = nil
+            excused = []
+            return [.report(.opened(epoch))] + (isDirty ? retry(now) : [])
+        case .waiting(let names):
+            run?.waits(for: names)
+            return [.report(.waiting(names)), .wake(at: now + Self.retryInterval)]
+        case .elsewhere, .recovering:
+            return start(now)
+        }
+    }
+}

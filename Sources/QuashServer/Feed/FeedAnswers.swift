@@ -1,0 +1,156 @@
+import Quash
+import QuashRedis
+
+/// An answer of a script that this version does not understand.
+struct FeedAnswerError: Error, CustomStringConvertible {
+    let script: RedisScript
+
+    var description: String { "the script \(script.name) answered something else than expected" }
+}
+
+/// Reads the parts of a script's answer, in order.
+private struct AnswerReader {
+    let script: RedisScript
+    var parts: ArraySlice<RESPValue>
+
+    init(_ value: RESPValue, of script: RedisScript) throws(FeedAnswerError) {
+        guard let elements = value.elements else { throw FeedAnswerError(script: script) }
+        self.script = script
+        parts = elements[...]
+    }
+
+    mutating func next<Value>(_ read: (RESPValue) -> Value?) throws(FeedAnswerError) -> Value {
+        guard let part = parts.popFirst(), let value = read(part) else { throw FeedAnswerError(script: script) }
+        return value
+    }
+
+    mutating func text() throws(FeedAnswerError) -> String { try next(\.text) }
+
+    mutating func integer() throws(FeedAnswerError) -> Int64 { try next(\.integer) }
+
+    mutating func position() throws(FeedAnswerError) -> FeedPosition {
+        let epoch = try next { $0.text.flatMap { Epoch($0) } }
+        return FeedPosition(epoch: epoch, sequence: try next { $0.integer.flatMap(UInt64.init(exactly:)) })
+    }
+}
+
+extension RenewReply {
+    init(_ value: RESPValue) throws(FeedAnswerError) {
+        let script = FeedScript.renew
+        var answer = try AnswerReader(value, of: script)
+        switch try answer.text() {
+        case "recovering": self = .recovering
+        case "elsewhere": self = .elsewhere(try answer.position())
+        case "gap": self = .gap(head: try answer.position())
+        case "entries":
+            let head = try answer.position()
+            let lease = try answer.integer()
+            let records = answer.parts.compactMap(\.bytes)
+            guard records.count == answer.parts.count else { throw FeedAnswerError(script: script) }
+            self = .entries(
+                records: records, head: head.sequence, lease: lease > 0 ? .milliseconds(lease) : nil)
+        default: throw FeedAnswerError(script: script)
+        }
+    }
+}
+
+extension LiveDirectory {
+    /// - Parameter value: the answer of HGETALL.
+    init(_ value: RESPValue) throws(FeedAnswerError) {
+        guard let parts = value.elements, parts.count.isMultiple(of: 2) else {
+            throw FeedAnswerError(script: FeedScript.renew)
+        }
+        var epoch: Epoch?
+        var bytes: [UInt32: Int] = [:]
+        for index in stride(from: 0, to: parts.count, by: 2) {
+            let name = parts[index].text ?? ""
+            if name == "epoch" {
+                epoch = parts[index + 1].text.flatMap { Epoch($0) }
+            } else if let period = UInt32(name), let total = parts[index + 1].integer, total >= 0 {
+                bytes[period] = Int(total)
+            }
+        }
+        self.init(epoch: epoch, bytes: bytes)
+    }
+}
+
+extension BeginReply {
+    init(_ value: RESPValue) throws(FeedAnswerError) {
+        var answer = try AnswerReader(value, of: FeedScript.begin)
+        let state = try answer.text()
+        guard state == "open" || state == "restoring", let epoch = Epoch(try answer.text()) else {
+            throw FeedAnswerError(script: FeedScript.begin)
+        }
+        let isNew = try answer.integer() == 1
+        let lease = try answer.integer()
+        guard Registry.milliseconds.contains(lease) else { throw FeedAnswerError(script: FeedScript.begin) }
+        self.init(epoch: epoch, isOpen: state == "open", lease: .milliseconds(lease), isNew: isNew)
+    }
+}
+
+extension RestoredReply {
+    init(_ value: RESPValue) throws(FeedAnswerError) {
+        var answer = try AnswerReader(value, of: FeedScript.restored)
+        switch try answer.text() {
+        case "open": self = .open
+        case "waiting": self = .waiting(try answer.text().split(separator: ",").map(String.init))
+        case "elsewhere":
+            guard let epoch = Epoch(try answer.text()) else { throw FeedAnswerError(script: FeedScript.restored) }
+            self = .elsewhere(epoch)
+        case "recovering": self = .recovering
+        default: throw FeedAnswerError(script: FeedScript.restored)
+        }
+    }
+}
+
+extension RevokeReply {
+    init(_ value: RESPValue) throws(FeedAnswerError) {
+        var answer = try AnswerReader(value, of: FeedScript.revoke)
+        switch try answer.text() {
+        case "stored": self = .stored(try answer.position(), try Registry(try answer.text(), of: FeedScript.revoke))
+        case "elsewhere":
+            guard let epoch = Epoch(try answer.text()) else { throw FeedAnswerError(script: FeedScript.revoke) }
+            self = .elsewhere(epoch)
+        case "recovering": self = .recovering
+        default: throw FeedAnswerError(script: FeedScript.revoke)
+        }
+    }
+}
+
+extension Registry {
+    /// The times and spans that an answer may have, until the year 10889.
+    fileprivate static let milliseconds: Range<Int64> = 0..<(1 << 48)
+
+    fileprivate init(_ text: String, of script: RedisScript) throws(FeedAnswerError) {
+        var entries: [Entry] = []
+        for line in text.split(separator: "\n") {
+            let fields = line.split(separator: " ")
+            // Validators write these lines themselves: a broken one must not stop the issuer.
+            guard fields.count == 5, let applied = UInt64(fields[0]), let granted = Int64(fields[1]),
+                let lease = Int64(fields[2]), Self.milliseconds.contains(granted), Self.milliseconds.contains(lease)
+            else { throw FeedAnswerError(script: script) }
+            entries.append(
+                Entry(
+                    node: String(fields[4]), applied: applied, grantedMilliseconds: granted,
+                    lease: .milliseconds(lease), version: String(fields[3])))
+        }
+        self.init(entries: entries)
+    }
+}
+
+/// What the `nodes` script answers; nil while no epoch is open.
+struct NodesReply: Equatable {
+    let head: FeedPosition
+    let registry: Registry
+
+    init?(_ value: RESPValue) throws(FeedAnswerError) {
+        var answer = try AnswerReader(value, of: FeedScript.nodes)
+        switch try answer.text() {
+        case "recovering": return nil
+        case "nodes": break
+        default: throw FeedAnswerError(script: FeedScript.nodes)
+        }
+        head = try answer.position()
+        registry = try Registry(try answer.text(), of: FeedScript.nodes)
+    }
+}

@@ -1,0 +1,152 @@
+import Quash
+import QuashJWT
+
+/// Ending sessions and revoking: the session is marked as ended in Redis first, its revocation is published second, and
+/// only then is the caller told.
+extension IssuerService {
+    /// How long a caller waits for a revocation.
+    enum Wait: Equatable, Sendable {
+        /// Until it is in this issuer's outbox and in Redis.
+        case stored
+        /// Until no validator accepts any more what it names, or for this long.
+        case confirmed(within: Duration)
+    }
+
+    /// What became of a revocation.
+    struct Revoked: Equatable, Sendable {
+        enum Status: String, Sendable {
+            case stored
+            case confirmed
+            /// Stored, and the time to wait for more is over.
+            case unconfirmed
+        }
+
+        /// Where the feed holds it.
+        let position: FeedPosition
+        let status: Status
+    }
+
+    /// Ends one session: its refresh tokens at once, its access tokens at every validator that hears of it.
+    ///
+    /// - Parameter answer: where the feed holds it.
+    func end(_ session: SessionID, wait: Wait = .stored, answer: @escaping Answer<Revoked>) {
+        store.end(session, now: ClockReading.now().wall) { [self] result in
+            switch result {
+            case .failure(let error): answer(.failure(unavailable(error)))
+            case .success(let record): publishEnd(of: session, record, wait: wait, answer: answer)
+            }
+        }
+    }
+
+    /// Publishes that a session has ended, unless the feed says so already: ending it again must cost the fleet
+    /// nothing.
+    func publishEnd(
+        of session: SessionID, _ record: SessionRecord?, wait: Wait, answer: @escaping Answer<Revoked>
+    ) {
+        let isKnown = validator.revokes(.session(session), issuedAt: ClockReading.now().wall)
+        if isKnown, wait == .stored, let position = feedPosition() {
+            return answer(.success(Revoked(position: position, status: .stored)))
+        }
+        publish([sessionRevocation(session, record)], wait: wait, answer: answer)
+    }
+
+    /// Ends every session of a subject, and refuses every token that was issued to it until now.
+    ///
+    /// - Parameter requestID: as `RevocationPublisher.publish` takes it.
+    func endAll(
+        of subject: String, requestID: String = "", wait: Wait, answer: @escaping Answer<Revoked>
+    ) {
+        let now = ClockReading.now().wall
+        latestBound = max(latestBound, now)
+        store.sessions(of: subject) { [self] result in
+            guard case .success(let sessions) = result else {
+                return answer(.failure(.unavailable("redis did not answer")))
+            }
+            endInStore(sessions, answer: answer) { [self] records in
+                let all = Revocation(key: .subject(subject), issuedBefore: now, expiresAtSeconds: horizon())
+                // The whole of it first: a retry finds the sessions gone, and its first commit must be the same.
+                let each = sessions.map { sessionRevocation($0, records[$0]) }
+                publish([all] + each, requestID: requestID, wait: wait, answer: answer)
+            }
+        }
+    }
+
+    private func publish(
+        _ revocations: [Revocation], requestID: String = "", wait: Wait, answer: @escaping Answer<Revoked>
+    ) {
+        publisher.publish(revocations, requestID: requestID, isAwaited: wait != .stored) { [self] result in
+            switch (result, wait) {
+            case (.failure(let error), _): answer(.failure(unavailable(error)))
+            case (.success(let stored), .stored):
+                answer(.success(Revoked(position: stored.position, status: .stored)))
+            case (.success(let stored), .confirmed(let timeout)):
+                observer.confirm(stored, within: timeout) { outcome in
+                    answer(
+                        .success(
+                            Revoked(
+                                position: stored.position, status: outcome == .confirmed ? .confirmed : .unconfirmed)))
+                }
+            }
+        }
+    }
+
+    /// Carries out what an administrator asked for. Sessions are ended in Redis first, then everything is published.
+    func revoke(_ request: RevocationRequest, requestID: String, answer: @escaping Answer<Revoked>) {
+        for revocation in request.revocations {
+            if let bound = revocation.issuedBefore { latestBound = max(latestBound, bound) }
+        }
+        let publish = { [self] in publishTwice(request, requestID: requestID, answer: answer) }
+        switch request.kind {
+        case .session where request.issuedBefore == nil:
+            endInStore(request.names.compactMap { SessionID($0) }, answer: answer) { _ in publish() }
+        case .subject where request.names.count == 1 && request.issuedBefore == nil:
+            endAll(of: request.names[0], requestID: requestID, wait: request.wait, answer: answer)
+        case .token, .session, .subject, .client, .key, .everything:
+            publish()
+        }
+    }
+
+    /// Publishes what an administrator asked for; where it is bounded by the time of asking, once more with the time at
+    /// which the first was stored. So what was issued while the first was on its way is caught too, such as the
+    /// successor of a refresh token that was judged a moment before.
+    private func publishTwice(
+        _ request: RevocationRequest, requestID: String, answer: @escaping Answer<Revoked>
+    ) {
+        let isTwofold = request.issuedBefore == nil && request.revocations.contains { $0.issuedBefore != nil }
+        guard isTwofold else {
+            return publish(request.revocations, requestID: requestID, wait: request.wait, answer: answer)
+        }
+        publish(request.revocations, requestID: requestID, wait: .stored) { [self] result in
+            guard case .success = result else { return answer(result) }
+            let now = issueTime()
+            latestBound = now
+            let again = request.revocations.map {
+                Revocation(key: $0.key, issuedBefore: now, expiresAtSeconds: $0.expiresAtSeconds)
+            }
+            publish(
+                again, requestID: requestID.isEmpty ? "" : "\(requestID)/again", wait: request.wait, answer: answer)
+        }
+    }
+
+    /// Marks sessions as ended, and gives their records; those that are gone have none.
+    private func endInStore<Value>(
+        _ sessions: [SessionID], answer: @escaping Answer<Value>,
+        then next: @escaping ([SessionID: SessionRecord]) -> Void
+    ) {
+        guard !sessions.isEmpty else { return next([:]) }
+        var records: [SessionID: SessionRecord] = [:]
+        var remaining = sessions.count
+        var failure: Failure?
+        for session in sessions {
+            store.end(session, now: ClockReading.now().wall) { [self] result in
+                switch result {
+                case .failure(let error): failure = unavailable(error)
+                case .success(let record): records[session] = record
+                }
+                remaining -= 1
+                guard remaining == 0 else { return }
+                if let failure { answer(.failure(failure)) } else { next(records) }
+            }
+        }
+    }
+}

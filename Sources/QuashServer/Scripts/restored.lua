@@ -1,0 +1,30 @@
+-- restored(epoch, issuer, needed, excused): says that this issuer has replayed all of its outbox into the epoch.
+-- `needed` and `excused` are names of issuers with a comma between two. Answers {'open'}, {'waiting', names},
+-- {'elsewhere', epoch} or {'recovering'}.
+--
+-- A revocation that was answered is in the outbox of the issuer that took it. So the epoch opens once every issuer that
+-- any of them needs has said this, or was excused by an operator: then every one of them is in the live set, and a
+-- lease may be granted.
+local nonce, state, lease = current_epoch()
+if not nonce then return {'recovering'} end
+if ARGV[1] ~= nonce then return {'elsewhere', nonce} end
+if state == 'open' then return {'open'} end
+redis.call('HSET', '{quash}:restored', ARGV[2], ARGV[3])
+for name in string.gmatch(ARGV[4], '[^,]+') do redis.call('HSET', '{quash}:restored', '!' .. name, '') end
+local fields, stated = redis.call('HGETALL', '{quash}:restored'), {}
+for i = 1, #fields, 2 do stated[fields[i]] = fields[i + 1] end
+local missing, names = {}, {}
+for _, needed in pairs(stated) do
+  for name in string.gmatch(needed, '[^,]+') do
+    if not stated[name] and not stated['!' .. name] then missing[name] = true end
+  end
+end
+for name in pairs(missing) do names[#names + 1] = name end
+if #names > 0 then
+  table.sort(names)
+  return {'waiting', table.concat(names, ',')}
+end
+local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+redis.call('SET', '{quash}:epoch', nonce .. ' ' .. run_id .. ' open ' .. decimal(lease))
+redis.call('DEL', '{quash}:restored')
+return {'open'}

@@ -1,0 +1,206 @@
+import Testing
+
+@testable import Quash
+
+@Suite struct FeedWriterTests {
+    private static let settings = FeedWriter.Settings(issuer: "a", issuers: ["a", "b"])
+    private static let lease: Duration = .seconds(5)
+
+    private func now(_ milliseconds: Int64) -> BootInstant { ClockReading.at(milliseconds).boot }
+
+    private func begun(_ epoch: Epoch, isOpen: Bool = false, isNew: Bool = true) -> BeginReply {
+        BeginReply(epoch: epoch, isOpen: isOpen, lease: Self.lease, isNew: isNew)
+    }
+
+    private func stored(_ sequence: UInt64, _ epoch: Epoch = .first) -> RevokeReply {
+        .stored(FeedPosition(epoch: epoch, sequence: sequence), Registry(entries: []))
+    }
+
+    private func stored(_ sequence: UInt64, _ epoch: Epoch = .first) -> FeedWriter.Outcome {
+        .stored(FeedPosition(epoch: epoch, sequence: sequence), Registry(entries: []))
+    }
+
+    /// A page that is everything its period holds.
+    private func page(_ revocations: [Revocation]) -> [UInt8] { RevocationCodec.encode(revocations) }
+
+    private func directory(_ revocations: [Revocation], _ epoch: Epoch = .first) -> LiveDirectory {
+        let period = LivePage.period(ofExpiry: revocations.first?.expiresAtSeconds ?? 0)
+        return LiveDirectory(epoch: epoch, bytes: revocations.isEmpty ? [:] : [period: page(revocations).count])
+    }
+
+    /// A writer that has entered `epoch` and has everything in it.
+    private func open(_ epoch: Epoch = .first) -> FeedWriter {
+        var writer = FeedWriter(settings: Self.settings, entered: [epoch])
+        #expect(writer.connected(now: now(0)) == [.begin])
+        #expect(
+            writer.begun(begun(epoch, isOpen: true), now: now(1))
+                == [.entered(epoch, lease: Self.lease), .readOutbox(run: 1)])
+        #expect(writer.outboxRead([], run: 1, now: now(2)) == [.declareRestored(epoch, excused: [])])
+        #expect(writer.declared(.open, now: now(3)) == [.report(.opened(epoch))])
+        return writer
+    }
+
+    @Test func aRevocationIsDurableBeforeItIsSentAndSentBeforeItIsAnswered() {
+        var writer = open()
+        let commit = FeedWriter.Commit(revocations: [.token(1)], requestID: "x", isAwaited: true)
+        let (id, actions) = writer.publish(commit)
+        #expect(actions == [.persist(id, [.token(1)])])
+        #expect(writer.persisted(id, now: now(10)) == [.commit(id, commit, .first)])
+        #expect(writer.committed(id, stored(7), now: now(11)) == [.answer(id, stored(7))])
+        #expect(writer.committed(id, stored(7), now: now(12)).isEmpty, "answered once")
+    }
+
+    @Test func whatIsNotDurableIsNotSent() {
+        var writer = open()
+        let (id, _) = writer.publish(FeedWriter.Commit(revocations: [.token(1)]))
+        #expect(writer.persistFailed(id) == [.answer(id, .notDurable)])
+        #expect(writer.persisted(id, now: now(10)).isEmpty)
+    }
+
+    @Test func withoutAConnectionItIsKeptAndCommittedByTheNextRun() {
+        var writer = open()
+        #expect(writer.disconnected().isEmpty)
+        let (id, _) = writer.publish(FeedWriter.Commit(revocations: [.token(1)]))
+        #expect(writer.persisted(id, now: now(10)) == [.answer(id, .unavailable)])
+        #expect(writer.connected(now: now(20)) == [.begin])
+        // The same epoch, open: and still all of the outbox is compared, for something of it was not stored.
+        #expect(writer.begun(begun(.first, isOpen: true), now: now(21)).last == .readOutbox(run: 2))
+        #expect(writer.outboxRead([.token(1)], run: 2, now: now(22)) == [.readDirectory])
+        #expect(
+            writer.received(directory([]), now: now(23))
+                == [.report(.restoring(1)), .restore([.token(1)], .first)])
+        #expect(writer.restored(stored(8), now: now(24)) == [.declareRestored(.first, excused: [])])
+        #expect(writer.declared(.open, now: now(25)) == [.report(.opened(.first))])
+        // Nothing is unknown any more: another connection costs one call.
+        #expect(writer.disconnected().isEmpty)
+        #expect(writer.connected(now: now(30)) == [.begin])
+        #expect(
+            writer.begun(begun(.first, isOpen: true), now: now(31)) == [.entered(.first, lease: Self.lease)])
+    }
+
+    @Test func aCommitOfUnknownFateIsSettledByARun() {
+        var writer = open()
+        let (id, _) = writer.publish(FeedWriter.Commit(revocations: [.token(1)]))
+        _ = writer.persisted(id, now: now(10))
+        let actions = writer.commitFailed(id, now: now(20))
+        #expect(actions == [.answer(id, .unavailable), .wake(at: now(20) + FeedWriter.retryInterval)])
+        #expect(writer.deadlineReached(now: now(270)) == [.begin])
+        #expect(writer.begun(begun(.first, isOpen: true), now: now(271)).last == .readOutbox(run: 2))
+    }
+
+    @Test func S5_anEpochOpensOnlyAfterTheWholeOutboxIsInIt() {
+        var writer = FeedWriter(settings: Self.settings, entered: [.first])
+        _ = writer.connected(now: now(0))
+        // That it was entered is durable before anything is written to it.
+        #expect(writer.begun(begun(.second), now: now(1)) == [.persistEpoch(.second)])
+        #expect(
+            writer.persistedEpoch(.second) == [.entered(.second, lease: Self.lease), .readOutbox(run: 1)])
+        let all = (1...250).map { Revocation.token(UInt64($0)) }
+        #expect(writer.outboxRead(all, run: 1, now: now(2)) == [.readDirectory])
+        let kept = Array(all.prefix(10))
+        let read = writer.received(directory(kept, .second), now: now(3))
+        guard case .read? = read.first else { return #expect(Bool(false), "\(read)") }
+        var actions = writer.received(page: page(kept), now: .at(4))
+        #expect(actions.removeFirst() == .report(.restoring(240)))
+        var restored: Set<Revocation> = []
+        for action in actions {
+            guard case .restore(let part, .second) = action else { return #expect(Bool(false), "\(action)") }
+            restored.formUnion(part)
+        }
+        #expect(restored == Set(all.dropFirst(10)))
+        #expect(actions.count == 3)
+        #expect(writer.restored(stored(1, .second), now: now(5)).isEmpty)
+        #expect(writer.restored(stored(2, .second), now: now(5)).isEmpty)
+        #expect(
+            writer.restored(stored(3, .second), now: now(5)) == [.declareRestored(.second, excused: [])])
+    }
+
+    @Test func S5_itWaitsForEveryIssuerOrAnOperatorsWord() {
+        var writer = FeedWriter(settings: Self.settings, entered: [.first])
+        _ = writer.connected(now: now(0))
+        _ = writer.begun(begun(.first), now: now(1))
+        #expect(writer.excuse(["b"], now: now(1)).isEmpty, "nothing is waited for yet")
+        _ = writer.outboxRead([], run: 1, now: now(2))
+        let waits = writer.declared(.waiting(["b"]), now: now(3))
+        #expect(waits == [.report(.waiting(["b"])), .wake(at: now(3) + FeedWriter.retryInterval)])
+        #expect(writer.waitingFor == ["b"])
+        #expect(writer.deadlineReached(now: now(253)) == [.declareRestored(.first, excused: [])])
+        _ = writer.declared(.waiting(["b"]), now: now(254))
+        #expect(writer.excuse(["b"], now: now(300)) == [.declareRestored(.first, excused: ["b"])])
+        #expect(writer.declared(.open, now: now(301)) == [.report(.opened(.first))])
+        #expect(writer.waitingFor.isEmpty)
+    }
+
+    /// An old master that comes back serves an epoch of its own: what is committed there, the fleet does not hear.
+    @Test func anEpochThatWasLeftIsNeverWrittenToAgain() {
+        var writer = open()
+        _ = writer.disconnected()
+        _ = writer.connected(now: now(10))
+        _ = writer.begun(begun(.second), now: now(11))
+        _ = writer.persistedEpoch(.second)
+        _ = writer.disconnected()
+        _ = writer.connected(now: now(20))
+        let (id, _) = writer.publish(FeedWriter.Commit(revocations: [.token(1)]))
+        #expect(writer.persisted(id, now: now(20)).isEmpty, "it waits for an epoch")
+        #expect(
+            writer.begun(begun(.first, isOpen: true), now: now(21))
+                == [
+                    .report(.superseded(.first)), .answer(id, .unavailable),
+                    .wake(at: now(21) + FeedWriter.retryInterval),
+                ])
+    }
+
+    @Test func aCommitThatMeetsAnotherEpochFollowsThere() {
+        var writer = open()
+        let commit = FeedWriter.Commit(revocations: [.token(1)])
+        let (id, _) = writer.publish(commit)
+        _ = writer.persisted(id, now: now(10))
+        #expect(writer.committed(id, .elsewhere(.second), now: now(11)) == [.begin])
+        _ = writer.begun(begun(.second), now: now(12))
+        #expect(
+            writer.persistedEpoch(.second)
+                == [.entered(.second, lease: Self.lease), .commit(id, commit, .second), .readOutbox(run: 2)])
+        // Sent before this issuer came there itself: sent again, and nothing begins anew.
+        #expect(writer.committed(id, .elsewhere(.second), now: now(13)) == [.commit(id, commit, .second)])
+        #expect(writer.committed(id, stored(1, .second), now: now(14)) == [.answer(id, stored(1, .second))])
+    }
+
+    @Test func aFeedThatNeverSettlesIsGivenUp() {
+        var writer = open()
+        let (id, _) = writer.publish(FeedWriter.Commit(revocations: [.token(1)]))
+        _ = writer.persisted(id, now: now(10))
+        for attempt in 1..<FeedWriter.maxAttempts {
+            #expect(writer.committed(id, .recovering, now: now(11)) == [.begin], "attempt \(attempt)")
+            _ = writer.begun(begun(.first), now: now(12))
+        }
+        #expect(writer.committed(id, .recovering, now: now(20)) == [.answer(id, .unavailable), .begin])
+    }
+
+    @Test func aLiveSetThatCannotBeReadCountsAsMissing() {
+        var writer = FeedWriter(settings: Self.settings, entered: [.first])
+        _ = writer.connected(now: now(0))
+        _ = writer.begun(begun(.first), now: now(1))
+        _ = writer.outboxRead([.token(1), .token(2)], run: 1, now: now(2))
+        // More is promised than is there, and then something that is no revocation.
+        let period = LivePage.period(ofExpiry: Revocation.token(1).expiresAtSeconds)
+        let damaged = LiveDirectory(epoch: .first, bytes: [period: 60, period + 1: 20])
+        _ = writer.received(damaged, now: now(3))
+        let next = writer.received(page: page([.token(1)]), now: .at(0))
+        guard case .read(let second)? = next.first else { return #expect(Bool(false), "\(next)") }
+        #expect(second.period == period + 1)
+        #expect(
+            writer.received(page: [0xFF, 1, 2], now: .at(0))
+                == [.report(.restoring(1)), .restore([.token(2)], .first)])
+    }
+
+    @Test func anAnswerForAnEarlierRunIsNotTaken() {
+        var writer = FeedWriter(settings: Self.settings, entered: [.first])
+        _ = writer.connected(now: now(0))
+        _ = writer.begun(begun(.first), now: now(1))
+        _ = writer.disconnected()
+        _ = writer.connected(now: now(2))
+        _ = writer.begun(begun(.first), now: now(3))
+        #expect(writer.outboxRead([], run: 1, now: now(4)).isEmpty)
+        #expect(writer.outboxRead([], run: 2, now: now(5)) == [.declareRestored(.first, excused: [])])
+    }
+}
