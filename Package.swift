@@ -42,7 +42,8 @@ let fuzzTarget: Target =
 
 /// What runs inside Redis, compiled in.
 let scripts = [
-    "check", "begin", "restored", "revoke", "renew", "leave", "nodes", "forget", "sign-in", "rotate", "end-session",
+    "check", "begin", "restored", "revoke", "renew", "leave", "nodes", "forget", "sign-in", "list-session", "rotate",
+    "end-session",
 ]
 
 let package = Package(

@@ -98,6 +98,15 @@ public struct Feed: Sendable {
         if case .following(let position) = state { position } else { nil }
     }
 
+    /// The epoch that is loaded or followed.
+    private var epoch: Epoch? {
+        switch state {
+        case .loading(let load): load.start.epoch
+        case .following(let position): position.epoch
+        case .detached, .halted: nil
+        }
+    }
+
     // MARK: Events
 
     /// Commands can be sent to Redis (again).
@@ -121,14 +130,16 @@ public struct Feed: Sendable {
 
     /// A published message arrived.
     public mutating func received(_ message: FeedMessage, now: ClockReading) -> [Action] {
-        if case .halted = state { return [] }
-        let revocations: [Revocation]
-        do { revocations = try RevocationCodec.decode(message.record) } catch { return halt(error) }
+        // Another epoch may have begun; or it is another feed's, for channels are shared by all databases of a Redis. A
+        // renewal tells, and brings everything.
+        guard let epoch else { return [] }
+        guard message.position.epoch == epoch else { return renew(now) }
+        // Whoever may publish here may publish anything: what counts is what the log says.
+        guard let revocations = try? RevocationCodec.decode(message.record) else {
+            return receivedMalformedMessage(now: now)
+        }
         var actions: [Action] = [.apply(revocations)]
         guard case .following(let position) = state else { return actions }
-        if message.position.epoch != position.epoch {
-            return actions + renew(now)
-        }
         if message.awaitingNodes > 0 { awaited = max(awaited, message.position.sequence) }
         if message.position.sequence == position.sequence + 1 {
             state = .following(message.position)

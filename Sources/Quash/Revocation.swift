@@ -102,6 +102,9 @@ public struct Revocation: Hashable, Sendable {
 
 /// How long a revocation outlives the tokens it revokes.
 public enum Retention {
+    /// The longest that a token may live, 30 days: no revocation is remembered for longer, so a token that expires
+    /// later is not accepted.
+    public static let longestLifetime: Duration = .seconds(30 * 86_400)
     /// Kept beyond the last `exp` and the configured clock skew, for clocks that disagree: 60 s.
     public static let margin: Duration = .seconds(60)
 }

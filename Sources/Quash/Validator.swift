@@ -84,6 +84,9 @@ public final class Validator {
 
     private func refusal(of token: VerifiedToken, _ wall: WallInstant) -> TokenRefusal? {
         latestWall = max(latestWall, wall, index.droppedBy)
+        // Its revocation would be forgotten before it expires.
+        let horizon = NumericDate(seconds: wall.seconds) + Retention.longestLifetime + clockSkew + Retention.margin
+        if token.expiresAt > horizon { return .tooLongLived }
         return token.refusal(at: NumericDate(seconds: latestWall.seconds), skew: clockSkew)
     }
 

@@ -20,4 +20,6 @@ public enum TokenRefusal: String, Error, Hashable, Sendable, CaseIterable {
     case wrongAudience = "wrong_audience"
     case expired
     case notYetValid = "not_yet_valid"
+    /// It expires later than anything is remembered.
+    case tooLongLived = "too_long_lived"
 }

@@ -28,11 +28,17 @@ package final class TemporaryFolder: Sendable {
     /// Writes `text` to `name` inside the folder and gives the file's path; the file is this user's alone (mode 0600).
     @discardableResult
     package func write(_ name: String, _ text: String) throws -> String {
+        try write(name, bytes: Array(text.utf8))
+    }
+
+    /// The same with any bytes.
+    @discardableResult
+    package func write(_ name: String, bytes: [UInt8]) throws -> String {
         let file = path(name)
         let descriptor = unsafe open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw ProcessFailure.lastCall("open \(file)") }
         defer { close(descriptor) }
-        var rest = Array(text.utf8)[...]
+        var rest = bytes[...]
         while !rest.isEmpty {
             // SAFETY: the pointer and its count are those of one contiguous buffer, valid during the call.
             let written = unsafe rest.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress!, $0.count) }

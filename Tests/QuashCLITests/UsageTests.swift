@@ -44,7 +44,7 @@ struct UsageTests {
         ),
         (
             ["revoke", "--sub", "a", "--token-file", "/nowhere"],
-            #"the credential's file "/nowhere" cannot be used: it No"#
+            #"the credential's file "/nowhere" cannot be used: No such file"#
         ),
         (["nodes", "--cert-file", "a"], "--cert-file and --key-file belong together; `quash nodes --help` tells"),
         (["nodes", "--server", "https://a", "--ca-file", "/nowhere"], "/nowhere: "),

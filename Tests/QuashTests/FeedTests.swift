@@ -99,14 +99,6 @@ import Testing
         #expect(feed.position == position(8))
     }
 
-    @Test func S3_aMessageOfAnotherEpochDoesNotAdvance() {
-        var feed = following(5)
-        #expect(
-            feed.received(message(6, epoch: .second), now: .at(10))
-                == [.apply([.token(6)]), renewal(at: position(5))])
-        #expect(feed.position == position(5))
-    }
-
     @Test func S3_messagesOvertakeAnOutstandingRenewal() {
         var feed = loaded(head: 3)
         _ = feed.received(message(4), now: .at(5))
@@ -198,11 +190,31 @@ import Testing
         #expect(feed.deadlineReached(now: .at(1000)) == [renewal(at: nil)])
     }
 
-    @Test func anUnreadableEntryHaltsAndDropsTheLease() {
+    /// Anybody who may publish can publish nonsense: what counts is what the log says.
+    @Test func anUnreadableMessageIsFetchedFromTheLog() {
         var feed = following(5)
         let bad = FeedMessage(position: position(6), awaitingNodes: 0, committedMicroseconds: 0, record: [99])
-        #expect(
-            feed.received(bad, now: .at(10)) == [.report(.unreadable(.unknownKind(99))), .dropLease])
+        #expect(feed.received(bad, now: .at(10)) == [.report(.malformedMessage), renewal(at: position(5))])
+        let actions = feed.renewed(entries(6...6, head: 6), now: .at(11))
+        #expect(actions.prefix(2) == [.apply([.token(6)]), .extend(LeaseGrant(sent: .at(10), length: .seconds(5)))])
+    }
+
+    /// All databases of a Redis share their channels, and so do an old master's subscribers: only of the epoch that is
+    /// followed is anything taken as it comes.
+    @Test func S3_aMessageOfAnotherEpochRevokesNothingAndDoesNotAdvance() {
+        var feed = following(5)
+        let actions = feed.received(message(6, epoch: .second), now: .at(10))
+        #expect(actions == [renewal(at: position(5))])
+        #expect(feed.position == position(5))
+        var detached = Feed(settings: Self.settings, seed: 1)
+        #expect(detached.received(message(1), now: .at(0)).isEmpty)
+    }
+
+    @Test func anUnreadableEntryOfTheLogHaltsAndDropsTheLease() {
+        var feed = following(5)
+        _ = feed.deadlineReached(now: .at(900))
+        let reply = RenewReply.entries(records: [[99]], head: 6, lease: .seconds(5))
+        #expect(feed.renewed(reply, now: .at(901)) == [.report(.unreadable(.unknownKind(99))), .dropLease])
         #expect(feed.deadlineReached(now: .at(1000)).isEmpty)
         #expect(feed.connected(now: .at(2000)).isEmpty)
         #expect(feed.received(message(6), now: .at(2001)).isEmpty)

@@ -56,6 +56,17 @@ import Testing
         #expect(fixture.outcome(token) == (bound.revokes ? .refused(.revoked(kind)) : .accepted))
     }
 
+    /// What revokes it would be forgotten before it expires.
+    @Test func aTokenThatOutlivesEveryRevocationIsRefused() throws {
+        let fixture = try ValidatorFixture()
+        let longest = Retention.longestLifetime.components.seconds + Retention.margin.components.seconds
+        #expect(
+            fixture.outcome(try fixture.token(ValidatorFixture.claims(lifetimeSeconds: longest))) == .accepted)
+        #expect(
+            fixture.outcome(try fixture.token(ValidatorFixture.claims(lifetimeSeconds: longest + 1)))
+                == .refused(.invalid(.tooLongLived)))
+    }
+
     @Test func theStrictestOfSeveralBoundsWins() throws {
         let fixture = try ValidatorFixture()
         let token = try fixture.token()

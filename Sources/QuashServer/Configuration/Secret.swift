@@ -52,7 +52,9 @@ package struct SecretInFile: Sendable {
             bytes = try SecretFile.read(path: path)
         } catch {
             guard case .file(_, let problem) = error else { preconditionFailure("reading a file failed with \(error)") }
-            throw SettingFlaw("cannot be used: it \(problem)", "give a file of this user's or root's, mode 600")
+            throw SettingFlaw(
+                "cannot be used: \(SettingSyntax<String>.clause(problem))",
+                "give a file of this user's or root's, mode 600")
         }
         defer { SecretFile.wipe(&bytes) }
         if bytes.last == UInt8(ascii: "\n") { bytes.removeLast() }

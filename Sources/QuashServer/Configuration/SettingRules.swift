@@ -61,6 +61,13 @@ struct SettingRule: Sendable {
             !($0.has(SettingsTable.redisCAFile) || $0.has(SettingsTable.redisCertFile))
                 || $0.value(SettingsTable.redisURL).usesTLS
         },
+        SettingRule(
+            SettingsTable.redisURL,
+            statement: "the database of Redis is 0, because all its databases share their channels",
+            remedy: "take the database out of redis-url, and give each feed a Redis of its own"
+        ) {
+            $0.value(SettingsTable.redisURL).database == 0
+        },
         .either(SettingsTable.adminToken, SettingsTable.adminTokenFile),
         .together(SettingsTable.tlsCertFile, SettingsTable.tlsKeyFile),
         SettingRule(

@@ -261,13 +261,18 @@ extension SettingSyntax where Value == String {
             do throws(CryptoError) {
                 _ = try RSAPrivateKey.loadAll(path: text)
             } catch {
-                let problem = if case .file(_, let problem) = error { "it \(problem)" } else { "\(error)" }
+                let problem = if case .file(_, let problem) = error { Self.clause(problem) } else { "\(error)" }
                 throw SettingFlaw("cannot be used: \(problem)", "`quash keys generate` makes such a file")
             }
             return text
         } describe: {
             $0
         }
+    }
+
+    /// What is wrong with a file, as a clause: a system's error has no verb.
+    static func clause(_ problem: String) -> String {
+        problem.first?.isUppercase == true ? problem : "it \(problem)"
     }
 
     /// The path of a file with a key set, which is read at once and let go, as `signingKeyFile` is.

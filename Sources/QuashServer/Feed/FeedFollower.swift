@@ -49,6 +49,7 @@ final class FeedFollower {
     /// Whether the machine was told of this connection, because Redis was found fit on it.
     private var isFollowing = false
     private var isLeaving = false
+    private var isOutageTold = false
 
     /// Called when no epoch is open; an issuer opens one.
     var recoveryNeeded: () -> Void = {}
@@ -128,9 +129,11 @@ final class FeedFollower {
             status.update { $0.isConnected = true }
             inspect()
         case .down(let error):
-            if status.snapshot.isConnected {
-                log.warning("lost redis", metadata: ["error": "\(error)"])
+            // Once for each outage; the first attempt of all, too.
+            if status.snapshot.isConnected || !isOutageTold {
+                log.warning("redis cannot be reached", metadata: ["error": "\(error)"])
             }
+            isOutageTold = true
             status.update { $0.isConnected = false }
             unfollow()
         }

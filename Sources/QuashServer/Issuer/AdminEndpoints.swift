@@ -87,7 +87,7 @@ final class AdminEndpoints {
 
     func endSessions(of subject: String, _ exchange: HTTPExchange) {
         audit("end all sessions", [("kind", "sub")])
-        service.endAll(of: subject, wait: .stored) { [self] in answer(exchange, .ok, $0) }
+        service.endAll(of: [subject], wait: .stored) { [self] in answer(exchange, .ok, $0) }
     }
 
     // MARK: POST /admin/v1/revocations

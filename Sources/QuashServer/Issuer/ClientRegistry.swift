@@ -21,7 +21,7 @@ struct ClientRegistry: Sendable {
 
     /// - Throws: one line that names what is wrong.
     init(parsing bytes: [UInt8], file: String) throws(StartFailure) {
-        func problem(_ text: String) -> StartFailure { StartFailure("clients-file: \(file): \(text)") }
+        func problem(_ text: String) -> StartFailure { StartFailure("\(file): \(text)") }
         let document: JSONValue
         do {
             document = try JSONValue(parsing: bytes.span, maxBytes: Self.maxFileBytes)

@@ -50,24 +50,35 @@ extension IssuerService {
         publish([sessionRevocation(session, record)], wait: wait, answer: answer)
     }
 
-    /// Ends every session of a subject, and refuses every token that was issued to it until now.
+    /// Ends every session of these subjects, and refuses every token that was issued to them until now.
     ///
     /// - Parameter requestID: as `RevocationPublisher.publish` takes it.
     func endAll(
-        of subject: String, requestID: String = "", wait: Wait, answer: @escaping Answer<Revoked>
+        of subjects: [String], requestID: String = "", wait: Wait, answer: @escaping Answer<Revoked>
     ) {
         let now = ClockReading.now().wall
         latestBound = max(latestBound, now)
-        store.sessions(of: subject) { [self] result in
+        sessions(of: subjects[...]) { [self] result in
             guard case .success(let sessions) = result else {
                 return answer(.failure(.unavailable("redis did not answer")))
             }
             endInStore(sessions, answer: answer) { [self] records in
-                let all = Revocation(key: .subject(subject), issuedBefore: now, expiresAtSeconds: horizon())
-                // The whole of it first: a retry finds the sessions gone, and its first commit must be the same.
+                let all = subjects.map {
+                    Revocation(key: .subject($0), issuedBefore: now, expiresAtSeconds: horizon())
+                }
+                // The whole of it first: a retry finds the sessions gone, and its first commits must be the same.
                 let each = sessions.map { sessionRevocation($0, records[$0]) }
-                publish([all] + each, requestID: requestID, wait: wait, answer: answer)
+                publish(all + each, requestID: requestID, wait: wait, answer: answer)
             }
+        }
+    }
+
+    /// The sessions of one subject after the other.
+    private func sessions(of subjects: ArraySlice<String>, answer: @escaping SessionStore.Answer<[SessionID]>) {
+        guard let first = subjects.first else { return answer(.success([])) }
+        store.sessions(of: first) { [self] result in
+            guard case .success(let sessions) = result, subjects.count > 1 else { return answer(result) }
+            self.sessions(of: subjects.dropFirst()) { others in answer(others.map { sessions + $0 }) }
         }
     }
 
@@ -99,8 +110,8 @@ extension IssuerService {
         switch request.kind {
         case .session where request.issuedBefore == nil:
             endInStore(request.names.compactMap { SessionID($0) }, answer: answer) { _ in publish() }
-        case .subject where request.names.count == 1 && request.issuedBefore == nil:
-            endAll(of: request.names[0], requestID: requestID, wait: request.wait, answer: answer)
+        case .subject where request.issuedBefore == nil:
+            endAll(of: request.names, requestID: requestID, wait: request.wait, answer: answer)
         case .token, .session, .subject, .client, .key, .everything:
             publish()
         }

@@ -76,7 +76,7 @@ final class IssuerService {
         let session = SessionID.random()
         let record = SessionRecord(
             subject: subject, client: client, scope: scope, audience: audience, created: issued,
-            accessExpires: issued + settings.accessLifetime, keyID: mint.currentKeyID)
+            lifetimes: lifetimes, keyID: mint.currentKeyID)
         let identifiers = (
             access: TokenID(session: session, issuedAtMilliseconds: issued.milliseconds),
             refresh: TokenID(session: session, issuedAtMilliseconds: issued.milliseconds)
@@ -95,19 +95,20 @@ final class IssuerService {
         }
     }
 
+    private var lifetimes: SessionRecord.Lifetimes {
+        SessionRecord.Lifetimes(access: settings.accessLifetime, refresh: settings.refreshLifetime)
+    }
+
     private func sign(
         _ identifiers: (access: TokenID, refresh: TokenID), _ record: SessionRecord, scope: String?,
         session: SessionID, answer: @escaping Answer<TokenPair>
     ) {
-        let accepted = mint.pair(
-            identifiers, record, scope: scope, accessLifetime: settings.accessLifetime,
-            refreshLifetime: settings.refreshLifetime
-        ) { [self] result in
+        let accepted = mint.pair(identifiers, record, scope: scope) { [self] result in
             answer(
                 result.map { tokens in
                     TokenPair(
                         access: tokens.access, refresh: tokens.refresh,
-                        expiresInSeconds: settings.accessLifetime.components.seconds, scope: scope, session: session)
+                        expiresInSeconds: record.lifetimes.access.components.seconds, scope: scope, session: session)
                 }.mapError { unavailable($0) })
         }
         if !accepted { answer(.failure(.unavailable("too many sign-ins at once: try again in a second"))) }
@@ -141,7 +142,7 @@ final class IssuerService {
         guard let next else { return answer(.failure(.unavailable("the signing key is being replaced"))) }
         store.rotate(
             presented, to: next.refresh, keyID: mint.currentKeyID, now: now, grace: settings.rotationGrace,
-            expires: now + settings.refreshLifetime, accessExpires: now + settings.accessLifetime
+            lifetimes: lifetimes
         ) { [self] result in
             switch result {
             case .failure(let error): answer(.failure(unavailable(error)))
@@ -163,6 +164,7 @@ final class IssuerService {
         case .rotated(var record):
             metrics.refreshed(.rotated)
             record.rotated = now
+            record.lifetimes = lifetimes
             record.keyID = mint.currentKeyID
             sign(next, record, scope: scope, session: presented.session, answer: answer)
         case .replayed(let record):
@@ -246,7 +248,7 @@ final class IssuerService {
     /// The longest lifetimes that the configuration allows: what was issued under another configuration, or by another
     /// issuer, lives no longer.
     private static let longestAccessLifetime: Duration = .seconds(86_400)
-    private static let longestLifetime: Duration = .seconds(30 * 86_400)
+    private static let longestLifetime = Retention.longestLifetime
 
     /// To be remembered until the last access token of the session has expired. Its refresh tokens are dead in Redis.
     func sessionRevocation(_ session: SessionID, _ record: SessionRecord?) -> Revocation {

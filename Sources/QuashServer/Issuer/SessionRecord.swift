@@ -13,14 +13,37 @@ struct SessionRecord: Equatable, Sendable {
     var rotated: WallInstant
     /// The `kid` with which the current pair was signed.
     var keyID: String
+    /// How long the tokens of the current pair live: a replay gets the same pair again, whatever is configured by then.
+    var lifetimes: Lifetimes
     /// When the last of its access tokens expires, whatever lifetime is configured by then.
     var accessExpires: WallInstant
     /// Whether the session has ended; its record stays for a while, so that ending it again still works.
     var isEnded = false
 
+    /// Of an access token and of its refresh token.
+    struct Lifetimes: Equatable, Sendable, CustomStringConvertible {
+        let access: Duration
+        let refresh: Duration
+
+        init(access: Duration, refresh: Duration) {
+            self.access = access
+            self.refresh = refresh
+        }
+
+        /// - Returns: nil when `text` is not what ``description`` writes.
+        init?(_ text: String) {
+            let parts = text.split(separator: " ").map { UInt32($0) }
+            guard parts.count == 2, let access = parts[0], let refresh = parts[1] else { return nil }
+            self.init(access: .seconds(Int64(access)), refresh: .seconds(Int64(refresh)))
+        }
+
+        /// In whole seconds, as tokens have them.
+        var description: String { "\(access.components.seconds) \(refresh.components.seconds)" }
+    }
+
     init(
         subject: String, client: String?, scope: String?, audience: [String], created: WallInstant,
-        accessExpires: WallInstant, keyID: String
+        lifetimes: Lifetimes, keyID: String
     ) {
         self.subject = subject
         self.client = client
@@ -28,7 +51,8 @@ struct SessionRecord: Equatable, Sendable {
         self.audience = audience
         self.created = created
         rotated = created
-        self.accessExpires = accessExpires
+        self.lifetimes = lifetimes
+        accessExpires = created + lifetimes.access
         self.keyID = keyID
     }
 
@@ -39,7 +63,8 @@ struct SessionRecord: Equatable, Sendable {
         guard let subject = values["sub"], let keyID = values["kid"],
             let created = values["created"].flatMap({ Int64($0) }), TokenID.milliseconds.contains(created),
             let rotated = values["rotated"].flatMap({ Int64($0) }), TokenID.milliseconds.contains(rotated),
-            let accessExpires = values["access"].flatMap({ Int64($0) }), TokenID.milliseconds.contains(accessExpires)
+            let accessExpires = values["access"].flatMap({ Int64($0) }), TokenID.milliseconds.contains(accessExpires),
+            let lifetimes = values["lifetimes"].flatMap({ Lifetimes($0) })
         else { return nil }
         self.subject = subject
         client = values["client"]
@@ -48,6 +73,7 @@ struct SessionRecord: Equatable, Sendable {
         self.created = WallInstant(milliseconds: created)
         self.rotated = WallInstant(milliseconds: rotated)
         self.accessExpires = WallInstant(milliseconds: accessExpires)
+        self.lifetimes = lifetimes
         self.keyID = keyID
         isEnded = values["ended"] != nil
     }
@@ -55,7 +81,7 @@ struct SessionRecord: Equatable, Sendable {
     var fields: [(name: String, value: String)] {
         var fields = [
             ("sub", subject), ("created", "\(created.milliseconds)"), ("rotated", "\(rotated.milliseconds)"),
-            ("access", "\(accessExpires.milliseconds)"), ("kid", keyID),
+            ("access", "\(accessExpires.milliseconds)"), ("lifetimes", lifetimes.description), ("kid", keyID),
         ]
         if let client { fields.append(("client", client)) }
         if let scope { fields.append(("scope", scope)) }

@@ -10,6 +10,7 @@ final class SessionStore {
     static let maxSessionsPerSubject = 100
 
     private static let signIn = script("sign-in", PackageResources.sign_in_lua)
+    private static let listSession = script("list-session", PackageResources.list_session_lua)
     private static let rotate = script("rotate", PackageResources.rotate_lua, allowsFullMemory: true)
     private static let end = script("end-session", PackageResources.end_session_lua, allowsFullMemory: true)
     private static let timeout: Duration = .seconds(2)
@@ -39,7 +40,7 @@ final class SessionStore {
 
     /// Records a new session whose current refresh token is `refresh`.
     ///
-    /// - Parameter answer: the sessions of the subject that are more than it may have, oldest first.
+    /// - Parameter answer: sessions of the subject that are more than it may have, those that expire first.
     func create(
         _ session: SessionID, _ record: SessionRecord, refresh: TokenID, expires: WallInstant,
         answer: @escaping Answer<[SessionID]>
@@ -49,45 +50,48 @@ final class SessionStore {
             arguments += [bytes(field.0), bytes(field.1)]
         }
         // The list first: whatever is recorded as a session can be found and ended.
-        let list = Self.subjectKey(record.subject)
-        client.send(
-            RedisCommand([bytes("ZADD"), list, bytes(record.created.milliseconds), bytes(session)]),
-            timeout: Self.timeout, completion: { _ in })
-        client.send(
-            RedisCommand([bytes("EXPIREAT"), list, bytes(expires.seconds)]), timeout: Self.timeout,
-            completion: { _ in })
-        var oldest: [SessionID] = []
-        let surplus = RedisCommand([bytes("ZRANGE"), list, bytes(0), bytes(-Self.maxSessionsPerSubject - 1)])
-        client.send(surplus, timeout: Self.timeout) { result in
-            oldest = (try? result.get().elements)?.compactMap { $0.text.flatMap { SessionID($0) } } ?? []
-        }
+        var surplus: [SessionID] = []
+        list(session, of: record.subject, until: expires) { surplus = $0 }
         client.eval(Self.signIn, keys: [Self.key(session)], arguments: arguments, timeout: Self.timeout) { result in
-            answer(result.map { _ in oldest }.mapError { $0 })
+            answer(result.map { _ in surplus }.mapError { $0 })
         }
     }
+
+    /// Lists a session under its subject until then.
+    ///
+    /// - Parameter answer: sessions that are more than the subject may have; none where that is not known.
+    private func list(
+        _ session: SessionID, of subject: String, until expires: WallInstant, answer: @escaping ([SessionID]) -> Void
+    ) {
+        let arguments = [
+            bytes(session), bytes(expires.milliseconds), bytes(ClockReading.now().wall.milliseconds),
+            bytes(Self.maxSessionsPerSubject),
+        ]
+        client.eval(Self.listSession, keys: [Self.subjectKey(subject)], arguments: arguments, timeout: Self.timeout) {
+            answer((try? $0.get().elements)?.compactMap(Self.session) ?? [])
+        }
+    }
+
+    private static func session(_ value: RESPValue) -> SessionID? { value.text.flatMap { SessionID($0) } }
 
     /// Spends the refresh token `presented`, whose successor shall be `next`.
     ///
     /// One atomic step in Redis: however many try at once, one rotates.
     func rotate(
-        _ presented: TokenID, to next: TokenID, keyID: String, now: WallInstant, grace: Duration, expires: WallInstant,
-        accessExpires: WallInstant,
-        answer: @escaping Answer<Rotation>
+        _ presented: TokenID, to next: TokenID, keyID: String, now: WallInstant, grace: Duration,
+        lifetimes: SessionRecord.Lifetimes, answer: @escaping Answer<Rotation>
     ) {
+        let expires = now + lifetimes.refresh
         let arguments = [
             bytes(Self.hash(presented)), bytes(Self.hash(next)), bytes(now.milliseconds),
             bytes(grace.wholeMilliseconds), bytes(keyID), bytes(expires.seconds), bytes(tombstone.components.seconds),
-            bytes(accessExpires.milliseconds),
+            bytes((now + lifetimes.access).milliseconds), bytes(lifetimes),
         ]
         let key = Self.key(presented.session)
-        client.eval(Self.rotate, keys: [key], arguments: arguments, timeout: Self.timeout) { [client] result in
+        client.eval(Self.rotate, keys: [key], arguments: arguments, timeout: Self.timeout) { [self] result in
             let rotation = Result { try Self.rotation(try result.get()) }
             if case .success(.rotated(let record)) = rotation {
-                // The list of the subject's sessions lives as long as the last of them.
-                let list = Self.subjectKey(record.subject)
-                client.send(
-                    RedisCommand([bytes("EXPIREAT"), list, bytes(expires.seconds), bytes("GT")]), timeout: Self.timeout,
-                    completion: { _ in })
+                list(presented.session, of: record.subject, until: expires) { _ in }
             }
             answer(rotation)
         }
@@ -128,15 +132,18 @@ final class SessionStore {
         }
     }
 
-    /// The sessions of a subject, oldest first. Some may have ended.
+    /// The sessions of a subject, the one that expires first in front. Some may have ended.
     func sessions(of subject: String, answer: @escaping Answer<[SessionID]>) {
-        let command = RedisCommand([bytes("ZRANGE"), Self.subjectKey(subject), bytes(0), bytes(-1)])
+        let now = ClockReading.now().wall.milliseconds
+        client.send(
+            RedisCommand([bytes("ZREMRANGEBYSCORE"), Self.subjectKey(subject), bytes("-inf"), bytes(now)]),
+            timeout: Self.timeout, completion: { _ in })
+        // Sign-ins at the same instant may go beyond what a subject may have, for a moment.
+        let command = RedisCommand([
+            bytes("ZRANGE"), Self.subjectKey(subject), bytes(0), bytes(10 * Self.maxSessionsPerSubject - 1),
+        ])
         client.send(command, timeout: Self.timeout) { result in
-            answer(
-                Result {
-                    let members = try result.get().elements ?? []
-                    return members.compactMap { $0.text.flatMap { SessionID($0) } }
-                })
+            answer(Result { (try result.get().elements ?? []).compactMap(Self.session) })
         }
     }
 

@@ -190,7 +190,7 @@ final class TokenEndpoints {
         if everywhere == "true" {
             // More than its own session only a token may end that is still good: a revoked one may be a thief's.
             switch service.inspect(token, as: .access) {
-            case .accepted: service.endAll(of: verified.claims.subject, wait: wait, answer: answer)
+            case .accepted: service.endAll(of: [verified.claims.subject], wait: wait, answer: answer)
             case .refused: exchange.send(.invalidToken)
             case .unavailable(let reason): refuse(exchange, .unavailable(reason.description))
             }

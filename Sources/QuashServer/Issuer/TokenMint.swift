@@ -51,15 +51,14 @@ final class TokenMint {
     /// - Returns: false, without an answer to come, when too many wait already.
     func pair(
         _ identifiers: (access: TokenID, refresh: TokenID), _ record: SessionRecord, scope: String?,
-        accessLifetime: Duration, refreshLifetime: Duration,
         answer: @escaping (Result<(access: [UInt8], refresh: [UInt8]), any Error>) -> Void
     ) -> Bool {
         guard let signer = keys[record.keyID]?.signer else {
             answer(.failure(IssuerService.Failure.unavailable("the signing key was replaced")))
             return true
         }
-        let access = claims(identifiers.access, record, scope: scope, lifetime: accessLifetime)
-        let refresh = claims(identifiers.refresh, record, scope: record.scope, lifetime: refreshLifetime)
+        let access = claims(identifiers.access, record, scope: scope, lifetime: record.lifetimes.access)
+        let refresh = claims(identifiers.refresh, record, scope: record.scope, lifetime: record.lifetimes.refresh)
         let reply = LoopBound(answer)
         return pool.run {
             (access: try signer.sign(access, type: .access), refresh: try signer.sign(refresh, type: .refresh))

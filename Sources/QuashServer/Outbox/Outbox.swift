@@ -18,7 +18,7 @@ final class Outbox: Sendable {
 
     private let queue = Locked(Queue())
     private let thread: LoopThread
-    private let state: LoopBound<State>
+    private let state: LoopBound<Box>
     /// The epochs that this issuer had entered when it was started, the latest last.
     let enteredEpochs: [Epoch]
 
@@ -43,7 +43,7 @@ final class Outbox: Sendable {
             throw StartFailure("outbox-file: \(path) \(error)")
         }
         enteredEpochs = state.entered
-        self.state = LoopBound(state)
+        self.state = LoopBound(Box(state))
         thread = try LoopThread(name: "quash-outbox")
     }
 
@@ -68,8 +68,9 @@ final class Outbox: Sendable {
     /// All that has not expired.
     func read(done: @escaping @Sendable ([Revocation]) -> Void) { submit(.read(done: done)) }
 
-    /// Ends the thread once what was submitted is done.
+    /// Ends the thread once what was submitted is done, and lets go of the file.
     func close() {
+        thread.submit { [state] _ in state.value.state = nil }
         thread.stop()
         thread.join()
     }
@@ -89,7 +90,13 @@ final class Outbox: Sendable {
             defer { queue = Queue() }
             return queue.jobs
         }
-        state.value.perform(jobs)
+        state.value.state?.perform(jobs)
+    }
+
+    private final class Box {
+        var state: State?
+
+        init(_ state: State) { self.state = state }
     }
 
     /// What belongs to the thread.

@@ -188,6 +188,7 @@ public final class Issuer: Sendable {
             drain(state.value.servers + state.value.adminServers, deadline: deadline) {
                 feed.leave {
                     loop.submit { _ in
+                        state.value.observer?.close()
                         state.value.client?.close()
                         state.value.clear()
                     }
@@ -198,6 +199,7 @@ public final class Issuer: Sendable {
         loop.join()
         feed.join()
         pool.stop()
+        outbox.close()
         log.notice("issuer stopped")
     }
 

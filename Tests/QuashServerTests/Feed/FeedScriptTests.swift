@@ -129,6 +129,86 @@ import Testing
         #expect(Set(try #require(try script.nodes()).registry.entries.map(\.node)) == Set(names))
     }
 
+    /// Between two grants in one millisecond, or when the clock was set back, an issuer still sees that it is another.
+    @Test func everyGrantIsToldFromTheOneBefore() throws {
+        let script = try ScriptCaller()
+        try script.open()
+        let inAnHour = ClockReading.now().wall.milliseconds + 3_600_000
+        try script.caller.call("HSET", "{quash}:nodes", "a/1", "0 \(inAnHour) 5000 test")
+        for number in 1...3 {
+            _ = try script.renew("a/1", at: position(0))
+            let entry = try script.nodes()?.registry.entries.first
+            #expect(entry?.grantedMilliseconds == inAnHour + Int64(number))
+        }
+    }
+
+    @Test func noLeaseIsLongerThanTheEpochAllows() throws {
+        let script = try ScriptCaller()
+        try script.open()
+        #expect(
+            try script.renew(at: position(0), lease: .seconds(3600))
+                == .entries(records: [], head: 0, lease: .seconds(5)))
+        #expect(
+            try script.renew(at: position(0), lease: .seconds(1))
+                == .entries(records: [], head: 0, lease: .seconds(1)))
+    }
+
+    @Test func S5_noLeaseIsGrantedWhileTheEpochIsRestored() throws {
+        let script = try ScriptCaller()
+        #expect(
+            try script.begin() == BeginReply(epoch: ScriptCaller.first, isOpen: false, lease: .seconds(5), isNew: true))
+        #expect(try script.renew(at: nil) == .recovering)
+        #expect(try script.renew(at: position(0)) == .recovering)
+        #expect(try script.nodes() == nil)
+        // What is committed meanwhile is in the live set, and followed by nobody.
+        #expect(try revoke(1, script, request: "one") == .stored(position(1)))
+        #expect(try revoke(1, script, request: "one") == .stored(position(1)))
+        #expect(try script.caller.call("EXISTS", "{quash}:log").integer == 0)
+        #expect(try script.liveSet(period: LivePage.period(ofExpiry: expiry)).bytes == record(1))
+        #expect(try script.restored("a", of: ["a"], epoch: ScriptCaller.second) == .elsewhere(ScriptCaller.first))
+
+        #expect(try script.restored("a", of: ["a", "b", "c"]) == .waiting(["b", "c"]))
+        #expect(try script.restored("a", of: ["a", "b", "c"]) == .waiting(["b", "c"]), "said twice counts once")
+        // Who is needed by any of them is waited for, though this one does not know of it.
+        #expect(try script.restored("b", of: ["b"]) == .waiting(["c"]))
+        #expect(try script.renew(at: nil) == .recovering)
+        #expect(try script.begin(ScriptCaller.second).epoch == ScriptCaller.first)
+        #expect(try script.restored("c", of: ["c", "a"]) == .open)
+        #expect(try script.begin(ScriptCaller.second).isOpen)
+        #expect(try script.renew(at: nil) == .elsewhere(position(1)))
+        #expect(try script.renew(at: position(1)) == .entries(records: [], head: 1, lease: .seconds(5)))
+        #expect(try script.restored("a", of: ["a", "z"]) == .open, "it stays open")
+        #expect(try script.caller.call("EXISTS", "{quash}:restored").integer == 0)
+    }
+
+    @Test func anExcusedIssuerIsNotWaitedForInThisEpochAlone() throws {
+        let script = try ScriptCaller()
+        try script.begin()
+        #expect(try script.restored("a", of: ["a", "b", "c"], without: ["b"]) == .waiting(["c"]))
+        #expect(try script.restored("a", of: ["a", "b", "c"], without: ["c"]) == .open)
+        try script.caller.call("DEL", "{quash}:epoch")
+        try script.begin(ScriptCaller.second)
+        #expect(try script.restored("a", of: ["a", "b"], epoch: ScriptCaller.second) == .waiting(["b"]))
+    }
+
+    @Test func anAcknowledgementIsPublishedWithWhatTheRegistrySays() throws {
+        let script = try ScriptCaller()
+        try script.open()
+        let heard = try script.caller.messages(on: FeedScript.acknowledgementsChannel)
+        _ = try script.renew("a/1", at: position(0), acknowledges: true)
+        #expect(
+            Acknowledgement(try heard.wait(count: 1)[0])
+                == Acknowledgement(node: "a/1", position: position(0)))
+        _ = try script.renew("a/1", at: position(0))
+        _ = try script.renew("b/1", at: position(0), acknowledges: true)
+        #expect(Acknowledgement(try heard.wait(count: 2)[1])?.node == "b/1")
+        guard
+            case .stored(position(1), let registry) = try script.revoke(
+                [.token(1, expiresAtSeconds: expiry)], isAwaited: true)
+        else { throw TestSupportError("not stored") }
+        #expect(Set(registry.entries.map(\.node)) == ["a/1", "b/1"])
+    }
+
     /// No clock of Redis lets a node go, because anybody may set that: an issuer does, naming what it saw.
     @Test func aNodeIsForgottenOnlyAsItWasSeen() throws {
         let script = try ScriptCaller()

@@ -84,6 +84,8 @@ import Testing
         SessionStore(client: client, tombstone: .seconds(960))
     }
 
+    private static let lifetimes = SessionRecord.Lifetimes(access: .seconds(900), refresh: .seconds(3600))
+
     /// The current refresh tokens of new sessions.
     private static func signIn(_ count: Int, _ caller: RedisCaller) throws -> [TokenID] {
         let now = ClockReading.now().wall
@@ -93,7 +95,7 @@ import Testing
             for (number, token) in tokens.enumerated() {
                 let record = SessionRecord(
                     subject: "user-\(number)", client: nil, scope: nil, audience: [], created: now,
-                    accessExpires: now + .seconds(900), keyID: "key")
+                    lifetimes: lifetimes, keyID: "key")
                 store(client).create(token.session, record, refresh: token, expires: now + .seconds(3600)) { result in
                     created.record((try? result.get()) != nil)
                 }
@@ -111,8 +113,7 @@ import Testing
             for session in order {
                 let next = TokenID(session: tokens[session].session, issuedAtMilliseconds: now.milliseconds)
                 store(client).rotate(
-                    tokens[session], to: next, keyID: "key", now: now, grace: .zero, expires: now + .seconds(3600),
-                    accessExpires: now + .seconds(900)
+                    tokens[session], to: next, keyID: "key", now: now, grace: .zero, lifetimes: lifetimes
                 ) { outcomes.record((session, Outcome($0))) }
             }
         }

@@ -1,3 +1,4 @@
+import Quash
 import QuashHTTP
 import TestSupport
 import Testing
@@ -16,6 +17,24 @@ import Testing
         #expect(try fleet.statuses(of: Fleet.tokens(first).access) == [204])
         // The retries left the successor unused.
         #expect(try fleet.refresh(Fleet.tokens(first).refresh).status == .ok)
+    }
+
+    /// Another issuer may answer the retry, or the same one after it was configured anew.
+    @Test func aRetryGetsTheSamePairWhateverLifetimesAreConfigured() throws {
+        let fleet = try Fleet(validators: 1)
+        try fleet.addIssuer("other", ["--access-ttl", "1h", "--refresh-ttl", "1d"])
+        try fleet.waitUntilReady()
+        let pair = try fleet.signIn()
+        let first = try fleet.refresh(pair.refresh)
+        let again = try fleet.refresh(pair.refresh, at: 1)
+        #expect(again.status == .ok)
+        #expect(again.body == first.body)
+        // So the revocation of the session outlives every token that was ever handed out.
+        let next = try Fleet.tokens(fleet.refresh(Fleet.tokens(first).refresh, at: 1))
+        #expect(try fleet.logout(next.access).status == .ok)
+        let inAnHour = UInt32(ClockReading.now().wall.seconds) + 3600 - 60
+        let hour = try fleet.redis.cli("KEYS", "{quash}:live:*:0").split(separator: ":").dropLast().last
+        #expect(UInt32(try #require(hour)).map { $0 >= LivePage.period(ofExpiry: inAnHour) } == true)
     }
 
     @Test func concurrentRetriesAllGetTheSamePair() throws {

@@ -1,3 +1,4 @@
+import Quash
 import QuashHTTP
 import TestSupport
 import Testing
@@ -20,6 +21,32 @@ import Testing
         #expect(try fleet.sessions(of: "alice").isEmpty)
         #expect(try fleet.statuses(of: other.access) == [204, 204])
         #expect(try fleet.refresh(other.refresh).status == .ok)
+    }
+
+    @Test func everySubjectOfAListIsEndedBySessions() throws {
+        let fleet = try Fleet(validators: 1)
+        try fleet.waitUntilReady()
+        let pairs = try ["alice", "bob", "carol"].map { try fleet.signIn($0) }
+        #expect(try fleet.revoke("{\"sub\":[\"alice\",\"bob\"]}").status == .created)
+        for name in ["alice", "bob"] { #expect(try fleet.sessions(of: name).isEmpty) }
+        for pair in pairs.prefix(2) {
+            #expect(try fleet.refresh(pair.refresh).isInvalidGrant)
+            #expect(try fleet.allAnswer(401, for: pair.access))
+        }
+        #expect(try fleet.refresh(pairs[2].refresh).status == .ok)
+    }
+
+    /// A subject that signs in for years and never logs out.
+    @Test func whatHasExpiredLeavesTheListOfItsSubject() throws {
+        let fleet = try Fleet(validators: 0)
+        try fleet.waitUntilReady()
+        let first = try fleet.signIn("alice")
+        let key = try fleet.redis.cli("KEYS", "quash:subject:*")
+        let (caller, now) = (try RedisCaller(fleet.redis), ClockReading.now().wall.milliseconds)
+        for number in 0..<5000 { try caller.call("ZADD", key, "\(now - 1)", "expired-\(number)") }
+        let second = try fleet.signIn("alice")
+        #expect(try fleet.redis.cli("ZCARD", key) == "2")
+        #expect(Set(try fleet.sessions(of: "alice")) == [first.session, second.session])
     }
 
     /// Each time in the next millisecond, or in the same one.

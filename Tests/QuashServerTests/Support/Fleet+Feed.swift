@@ -17,8 +17,8 @@ extension Fleet {
     static let shortLease = ["--lease", "2s", "--renew-interval", "500ms"]
 
     /// Asks for a revocation; the body is a JSON object.
-    func revoke(_ body: String, fields: FieldLines = [:]) throws -> HTTPResponse {
-        try admin(.post, "/admin/v1/revocations", body, fields: fields)
+    func revoke(_ body: String, fields: FieldLines = [:], at issuer: Int = 0) throws -> HTTPResponse {
+        try admin(.post, "/admin/v1/revocations", body, fields: fields, at: issuer)
     }
 
     /// Revokes, again and again while the feed is being recovered, until that is stored; gives where it stands.

@@ -13,10 +13,14 @@ final class Fleet {
 
     let folder: TemporaryFolder
     let redis: RedisServer
-    let issuer: Issuer
     let web: WebClient
-    private(set) var validators: [ValidatorNode]
+    /// The first, and those that were added.
+    private(set) var issuers: [Issuer] = []
+    private(set) var validators: [ValidatorNode] = []
+    private let issuerSettings: [String]
     private let validatorSettings: [String]
+
+    var issuer: Issuer { issuers[0] }
 
     /// - Parameters:
     ///   - settings: more flags for every role; `issuerSettings` and `validatorSettings` for those of one.
@@ -33,20 +37,15 @@ final class Fleet {
         let redisURL = validatorUser.map { "unix://\($0)@\(socketPath)" } ?? redis.url
         self.validatorSettings = Self.common(redisURL) + settings + validatorSettings
         let keyFile = try Self.writeKey(folder)
-        issuer = try Issuer(
-            IssuerConfiguration(
-                arguments: Self.common(redis.url) + [
-                    "--signing-key-file", keyFile, "--outbox-file", folder.path("outbox"),
-                ] + settings + issuerSettings,
-                environment: ["QUASH_ADMIN_TOKEN": Self.adminToken]),
-            log: log)
-        validators = []
+        self.issuerSettings =
+            Self.common(redis.url) + ["--signing-key-file", keyFile] + settings + issuerSettings
+        try addIssuer("issuer", log: log)
         for _ in 0..<count { try addValidator(log: log) }
     }
 
     deinit {
         for validator in validators { validator.stop() }
-        issuer.stop()
+        for issuer in issuers { issuer.stop() }
     }
 
     static let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
@@ -70,12 +69,29 @@ final class Fleet {
         return validator
     }
 
+    /// - Parameter outbox: the name of its outbox in the folder; its own name when nil.
+    @discardableResult
+    func addIssuer(
+        _ name: String, outbox: String? = nil, _ settings: [String] = [], log: Logger = Fleet.silent
+    ) throws -> Issuer {
+        let own = ["--node-id", name, "--outbox-file", folder.path("outbox-\(outbox ?? name)")]
+        let issuer = try Issuer(
+            IssuerConfiguration(
+                arguments: issuerSettings + own + settings, environment: ["QUASH_ADMIN_TOKEN": Self.adminToken]),
+            log: log)
+        issuers.append(issuer)
+        return issuer
+    }
+
+    /// Stops the issuer that was added last.
+    func removeIssuer() { issuers.removeLast().stop() }
+
     /// Stops the validator that was added last.
     func removeValidator() { validators.removeLast().stop() }
 
-    /// Waits until the issuer and every validator can do their work.
+    /// Waits until every issuer and every validator can do its work.
     func waitUntilReady() throws {
-        guard poll(within: .seconds(20), { issuer.isReady && validators.allSatisfy(\.isReady) }) else {
+        guard poll(within: .seconds(20), { issuers.allSatisfy(\.isReady) && validators.allSatisfy(\.isReady) }) else {
             throw TestSupportError("the fleet does not become ready")
         }
     }
@@ -83,6 +99,7 @@ final class Fleet {
     // MARK: The issuer
 
     var publicURL: String { "http://\(issuer.addresses[0])" }
+
     var adminURL: String { "http://\(issuer.adminAddresses[0])" }
 
     struct Pair {
@@ -107,16 +124,19 @@ final class Fleet {
         return Pair(access: access, refresh: refresh, session: session)
     }
 
-    func admin(_ method: HTTPMethod, _ path: String, _ body: String = "", fields: FieldLines = [:]) throws
-        -> HTTPResponse
-    {
+    func admin(
+        _ method: HTTPMethod, _ path: String, _ body: String = "", fields: FieldLines = [:], at issuer: Int = 0
+    ) throws -> HTTPResponse {
         var fields = fields
         fields.append("Authorization", "Bearer \(Self.adminToken)")
-        return try web.call(method, adminURL + path, fields: fields, body: body)
+        return try web.call(
+            method, "http://\(issuers[issuer].adminAddresses[0])\(path)", fields: fields, body: body)
     }
 
-    func refresh(_ token: String, more: String = "") throws -> HTTPResponse {
-        try web.form(publicURL + "/oauth2/token", "grant_type=refresh_token&refresh_token=\(token)\(more)")
+    func refresh(_ token: String, more: String = "", at issuer: Int = 0) throws -> HTTPResponse {
+        try web.form(
+            "http://\(issuers[issuer].addresses[0])/oauth2/token",
+            "grant_type=refresh_token&refresh_token=\(token)\(more)")
     }
 
     /// The requests that present each of these refresh tokens.

@@ -8,15 +8,18 @@ import TestSupport
 final class RedisCaller: Sendable {
     private final class State {
         var client: RedisClient?
+        var subscribers: [RedisSubscriber] = []
     }
 
     private let thread: LoopThread
     private let state = LoopBound(State())
+    private let options: RedisOptions
 
     /// One that is connected.
     init(_ redis: RedisServer) throws {
         thread = try LoopThread(name: "test-redis")
         let options = try RedisOptions(url: RedisURL(redis.url))
+        self.options = options
         let ups = Recorder<RedisClient.State>()
         thread.submit { [state] loop in
             state.value.client = RedisClient(on: loop, options: options) { ups.record($0) }
@@ -30,6 +33,8 @@ final class RedisCaller: Sendable {
         thread.submit { _ in
             state.value.client?.close()
             state.value.client = nil
+            for subscriber in state.value.subscribers { subscriber.close() }
+            state.value.subscribers = []
         }
         thread.stop()
         thread.join()
@@ -40,6 +45,25 @@ final class RedisCaller: Sendable {
         thread.submit { [state] _ in
             if let client = state.value.client { body(client) }
         }
+    }
+
+    /// What is published on `channel` from here on.
+    func messages(on channel: String) throws -> Recorder<[UInt8]> {
+        let messages = Recorder<[UInt8]>()
+        let subscriptions = Recorder<Bool>()
+        thread.submit { [state, options] loop in
+            let subscriber = RedisSubscriber(on: loop, options: options, channels: [channel]) { event in
+                switch event {
+                case .subscribed: subscriptions.record(true)
+                case .message(_, let payload): messages.record(payload)
+                case .lost: break
+                }
+            }
+            state.value.subscribers.append(subscriber)
+            subscriber.start()
+        }
+        try subscriptions.wait(count: 1)
+        return messages
     }
 
     /// Sends a command and waits for its reply.

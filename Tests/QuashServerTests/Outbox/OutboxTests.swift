@@ -1,0 +1,201 @@
+import Glibc
+import Logging
+import Quash
+import TestSupport
+import Testing
+
+@testable import QuashServer
+
+/// An outbox on a real disk: what it said was durable is there afterwards, whatever happened to the file.
+@Suite struct OutboxTests {
+    private let folder: TemporaryFolder
+    private var path: String { folder.path("outbox") }
+    private let expiry = UInt32(ClockReading.now().wall.seconds + 3600)
+
+    init() throws {
+        folder = try TemporaryFolder()
+    }
+
+    private func open(_ issuer: String = "a", at path: String? = nil, _ log: LogRecorder? = nil) throws -> Outbox {
+        try Outbox(path: path ?? self.path, issuer: issuer, log: log?.logger ?? Fleet.silent)
+    }
+
+    private func tokens(_ numbers: Range<Int>) -> [Revocation] {
+        numbers.map { .token($0, expiresAtSeconds: expiry) }
+    }
+
+    private func append(_ revocations: [Revocation], to outbox: Outbox) throws -> Bool {
+        let done = Recorder<Bool>()
+        outbox.append(revocations) { done.record($0) }
+        return try done.wait(count: 1)[0]
+    }
+
+    private func flush(_ outbox: Outbox) throws -> Bool {
+        let done = Recorder<Bool>()
+        outbox.flush { done.record($0) }
+        return try done.wait(count: 1)[0]
+    }
+
+    private func contents(_ outbox: Outbox) throws -> Set<Revocation> {
+        let done = Recorder<[Revocation]>()
+        outbox.read { done.record($0) }
+        return Set(try done.wait(count: 1)[0])
+    }
+
+    /// What is there when the file is opened anew.
+    private func reopened(_ log: LogRecorder? = nil) throws -> Set<Revocation> {
+        let outbox = try open("a", log)
+        defer { outbox.close() }
+        return try contents(outbox)
+    }
+
+    private var fileBytes: [UInt8] { get throws { try PlainFile.read(path: path, maxBytes: 16 << 20) } }
+
+    private func addToFile(_ bytes: [UInt8], cutting: Int = 0) throws {
+        try folder.write("outbox", bytes: fileBytes.dropLast(cutting) + bytes)
+    }
+
+    @Test func whatWasAppendedIsThereAfterwards() throws {
+        let outbox = try open()
+        #expect(try append(tokens(0..<1), to: outbox))
+        outbox.mirror(tokens(1..<1001))
+        #expect(try flush(outbox))
+        let entered = Recorder<Bool>()
+        outbox.enter(ScriptCaller.first) { entered.record($0) }
+        #expect(try entered.wait(count: 1) == [true])
+        #expect(try contents(outbox) == Set(tokens(0..<1001)))
+        outbox.close()
+        let again = try open()
+        #expect(again.enteredEpochs == [ScriptCaller.first])
+        #expect(try contents(again) == Set(tokens(0..<1001)))
+        again.close()
+    }
+
+    @Test func concurrentAppendsAreAllDurable() throws {
+        let outbox = try open()
+        let done = Recorder<Bool>()
+        for number in 0..<2000 { outbox.append(tokens(number..<number + 1)) { done.record($0) } }
+        #expect(try done.wait(count: 2000).allSatisfy { $0 })
+        outbox.close()
+        #expect(try reopened() == Set(tokens(0..<2000)))
+    }
+
+    /// The crash of a machine: the last record is there in part, or has other bytes.
+    @Test(arguments: [0, 5, 11, 12, 20])
+    func aTornEndIsCutOffWithAWarning(cutting: Int) throws {
+        let outbox = try open()
+        #expect(try append(tokens(0..<10), to: outbox))
+        #expect(try append(tokens(10..<11), to: outbox))
+        outbox.close()
+        // Without a cut: a part of a record behind.
+        try addToFile(cutting == 0 ? [0, 0, 0, 21, 1, 2, 3] : [], cutting: cutting)
+        let log = LogRecorder()
+        #expect(try reopened(log) == Set(tokens(0..<(cutting == 0 ? 11 : 10))))
+        #expect(log.lines.all.contains { $0.level == .warning && $0.message.contains("torn") })
+        // It is whole again.
+        let quiet = LogRecorder()
+        _ = try reopened(quiet)
+        #expect(quiet.lines.all.isEmpty)
+    }
+
+    @Test func aDamagedMiddleIsToldAndLosesNothingElse() throws {
+        let outbox = try open()
+        for number in 0..<3 { #expect(try append(tokens(number..<number + 1), to: outbox)) }
+        outbox.close()
+        var bytes = try fileBytes
+        bytes[bytes.count - 40] ^= 1
+        try folder.write("outbox", bytes: bytes)
+        let log = LogRecorder()
+        #expect(try reopened(log) == Set(tokens(0..<1) + tokens(2..<3)))
+        #expect(log.lines.all.contains { $0.level == .error && $0.message.contains("damaged") })
+    }
+
+    @Test func anEmptyOrHalfMadeFileIsANewOutbox() throws {
+        for prefix in [0, 4, 15] {
+            let header = OutboxRecord.header(issuer: "a")
+            try folder.write("outbox", bytes: Array(header.prefix(prefix)))
+            #expect(try reopened().isEmpty)
+        }
+    }
+
+    @Test func theFileOfAnotherIsNotTaken() throws {
+        let outbox = try open("a")
+        #expect(throws: StartFailure.self) { try open("a") }
+        outbox.close()
+        let failure = try #require(throws: StartFailure.self) { try open("b") }
+        #expect(failure.description.contains("is not the outbox of the issuer b: name another file or node-id"))
+        try folder.write("other", bytes: Array("something else\n".utf8))
+        #expect(throws: StartFailure.self) { try open(at: folder.path("other")) }
+        unsafe chmod(path, 0o644)
+        let readable = try #require(throws: StartFailure.self) { try open() }
+        #expect(readable.description.contains("run chmod 600 on it"))
+        unsafe chmod(path, 0o600)
+        unsafe symlink(path, folder.path("link"))
+        #expect(throws: StartFailure.self) { try open(at: folder.path("link")) }
+        #expect(throws: StartFailure.self) { try open(at: folder.path("nowhere/outbox")) }
+        #expect(throws: StartFailure.self) { try open(at: "/dev/null") }
+    }
+
+    @Test func whatHasExpiredIsLeftOutAndTheFileStaysSmall() throws {
+        let outbox = try open()
+        let longAgo = UInt32(ClockReading.now().wall.seconds) - UInt32(FeedScript.retainSeconds) - 200
+        for start in stride(from: 0, to: 60_000, by: 100) {
+            outbox.mirror((start..<start + 100).map { .token($0, expiresAtSeconds: longAgo) })
+        }
+        #expect(try append(tokens(60_000..<60_100), to: outbox))
+        #expect(try flush(outbox))
+        #expect(try contents(outbox) == Set(tokens(60_000..<60_100)))
+        let size = try fileBytes.count
+        #expect(size < Outbox.minRewriteBytes, "\(size) bytes for 100 revocations")
+        outbox.close()
+        #expect(try reopened() == Set(tokens(60_000..<60_100)))
+    }
+
+    @Test func whatIsHeardAgainIsNotWrittenAgain() throws {
+        let outbox = try open()
+        #expect(try append(tokens(0..<100), to: outbox))
+        let size = try fileBytes.count
+        for _ in 0..<10 { outbox.mirror(tokens(0..<100)) }
+        #expect(try flush(outbox))
+        #expect(try fileBytes.count == size)
+        // Stricter than before is new.
+        outbox.mirror([.token(1, expiresAtSeconds: expiry + 1)])
+        #expect(try flush(outbox))
+        #expect(try fileBytes.count > size)
+        outbox.close()
+    }
+
+    /// On a file system of its own that is full: refused, told, nothing pretended; and all well once there is room.
+    @Test func aFullDiskRefusesAndRecovers() throws {
+        let disk = folder.path("disk")
+        unsafe mkdir(disk, 0o700)
+        guard unsafe mount("tmpfs", disk, "tmpfs", 0, "size=64k") == 0 else {
+            // Only the superuser makes a file system of its own; continuous integration is one.
+            print("skipped: a full disk needs the right to mount one")
+            return
+        }
+        defer { unsafe umount2(disk, Int32(MNT_DETACH)) }
+        let log = LogRecorder()
+        let outbox = try open(at: disk + "/outbox", log)
+        #expect(try append(tokens(0..<10), to: outbox))
+        try folder.write("disk/filler", bytes: [UInt8](repeating: 0, count: 56_000))
+        var refused = 0
+        for start in stride(from: 1000, to: 3000, by: 100) {
+            if try !append(tokens(start..<start + 100), to: outbox) { refused += 1 }
+        }
+        #expect(refused > 0)
+        // What is heard on the feed meanwhile is not said to be durable.
+        outbox.mirror(tokens(5000..<5100))
+        #expect(try !flush(outbox))
+        #expect(log.lines.all.filter { $0.level == .critical }.count == 1)
+        unsafe unlink(disk + "/filler")
+        #expect(try append(tokens(9000..<9001), to: outbox))
+        #expect(try flush(outbox))
+        let kept = try contents(outbox)
+        #expect(kept.isSuperset(of: tokens(0..<10) + tokens(5000..<5100) + tokens(9000..<9001)))
+        outbox.close()
+        let again = try open(at: disk + "/outbox")
+        #expect(try contents(again) == kept)
+        again.close()
+    }
+}

@@ -1,0 +1,131 @@
+import Quash
+import QuashHTTP
+import QuashJSON
+import TestSupport
+import Testing
+
+@testable import QuashServer
+
+/// Redis loses its data, and the issuers' outboxes bring it back before anybody may accept a token again.
+@Suite struct RestoreTests {
+    private static let names = ["--issuers", "issuer,other"]
+
+    /// The tokens of as many sessions that were ended.
+    private func revoked(_ count: Int, in fleet: Fleet) throws -> [String] {
+        try (0..<count).map { number in
+            let pair = try fleet.signIn("user-\(number)")
+            #expect(try fleet.logout(pair.access).status == .ok)
+            return pair.access
+        }
+    }
+
+    private func waitingFor(_ fleet: Fleet, at issuer: Int = 0) throws -> [String] {
+        let json = try fleet.admin(.get, "/admin/v1/recovery", at: issuer).json
+        return json?["waiting_for"]?.array?.compactMap(\.string) ?? []
+    }
+
+    /// Neither a validator that was there nor one that starts now accepts what was revoked.
+    @Test(arguments: ["restart", "flushall"])
+    func S2_theTotalLossOfTheDataRevivesNothing(way: String) throws {
+        let fleet = try Fleet(validators: 1, settings: Fleet.shortLease)
+        try fleet.waitUntilReady()
+        let tokens = try revoked(20, in: fleet)
+        let good = try fleet.signIn("bob")
+        let epoch = try fleet.epoch()
+        if way == "restart" {
+            try fleet.redis.restart(withoutData: true)
+        } else {
+            try fleet.redis.cli("FLUSHALL")
+        }
+        #expect(poll(within: .seconds(20)) { (try? fleet.epoch()).map { $0 != epoch } ?? false })
+        try fleet.addValidator()
+        try fleet.waitUntilReady()
+        for token in tokens { #expect(try fleet.statuses(of: token) == [401, 401]) }
+        #expect(try fleet.statuses(of: good.access) == [204, 204])
+    }
+
+    /// It is in the outbox, and was never answered as stored: it comes to the feed without anybody's help.
+    @Test func whatRedisDidNotTakeIsCommittedLater() throws {
+        let fleet = try Fleet(validators: 1, redis: Fleet.durableRedis, settings: Fleet.shortLease)
+        try fleet.waitUntilReady()
+        let pair = try fleet.signIn()
+        let id = try fleet.identifier(of: pair.access)
+        fleet.redis.kill9()
+        #expect(try fleet.revoke("{\"jti\":\"\(id)\"}").status == .serviceUnavailable)
+        try fleet.redis.restart()
+        #expect(try fleet.allAnswer(401, for: pair.access, within: .seconds(20)))
+        try fleet.addValidator()
+        try fleet.waitUntilReady()
+        #expect(try fleet.statuses(of: pair.access) == [401, 401])
+    }
+
+    /// The process ends between the disk and Redis: the next one goes on where it stopped.
+    @Test func anIssuerThatStartsCommitsWhatItsOutboxHolds() throws {
+        let fleet = try Fleet(validators: 1, settings: Fleet.shortLease)
+        try fleet.waitUntilReady()
+        let pair = try fleet.signIn()
+        let other = try fleet.signIn("bob")
+        let outbox = try Outbox(path: fleet.folder.path("outbox-other"), issuer: "other", log: Fleet.silent)
+        let isDurable = Recorder<Bool>()
+        let id = try fleet.identifier(of: pair.access)
+        let expiry = UInt32(ClockReading.now().wall.seconds + 900)
+        outbox.append([Revocation(key: .token(id), expiresAtSeconds: expiry)]) { isDurable.record($0) }
+        #expect(try isDurable.wait(count: 1) == [true])
+        outbox.close()
+        #expect(try fleet.statuses(of: pair.access) == [204])
+        try fleet.addIssuer("other")
+        #expect(try fleet.allAnswer(401, for: pair.access))
+        #expect(try fleet.statuses(of: other.access) == [204])
+    }
+
+    /// What only the issuer that is down can have is worth the wait: nobody is granted a lease without it.
+    @Test func S5_anIssuerThatIsDownIsWaitedFor() throws {
+        let fleet = try Fleet(validators: 1, settings: Fleet.shortLease, issuerSettings: Self.names)
+        #expect(poll { (try? waitingFor(fleet)) == ["other"] })
+        try fleet.addIssuer("other")
+        try fleet.waitUntilReady()
+        let good = try fleet.signIn("bob")
+        let pair = try fleet.signIn("alice")
+        let id = try fleet.identifier(of: pair.access)
+        // Taken by the other issuer alone: Redis is gone before it has it.
+        fleet.redis.kill9()
+        #expect(try fleet.revoke("{\"jti\":\"\(id)\"}", at: 1).status == .serviceUnavailable)
+        fleet.removeIssuer()
+        try fleet.redis.restart(withoutData: true)
+        #expect(poll(within: .seconds(20)) { (try? waitingFor(fleet)) == ["other"] })
+        #expect(try fleet.allAnswer(503, for: good.access))
+        #expect(try !fleet.holdsLease(at: 0))
+        try fleet.addIssuer("other")
+        try fleet.waitUntilReady()
+        try fleet.addValidator()
+        try fleet.waitUntilReady()
+        #expect(try fleet.statuses(of: pair.access) == [401, 401])
+        #expect(try fleet.statuses(of: good.access) == [204, 204])
+    }
+
+    /// Each mirrors the whole feed, so one that is left restores what the other took.
+    @Test func S5_oneIssuerIsEnoughOnceAnOperatorSaysSo() throws {
+        let fleet = try Fleet(validators: 1, settings: Fleet.shortLease, issuerSettings: Self.names)
+        try fleet.addIssuer("other")
+        try fleet.waitUntilReady()
+        let pair = try fleet.signIn("alice")
+        let good = try fleet.signIn("bob")
+        let id = try fleet.identifier(of: pair.access)
+        let response = try fleet.revoke("{\"jti\":\"\(id)\",\"wait\":\"confirmed\"}", at: 1)
+        #expect(response.status == .created)
+        // The issuer that took it is gone for good, with its disk.
+        fleet.removeIssuer()
+        try fleet.redis.restart(withoutData: true)
+        #expect(poll(within: .seconds(20)) { (try? waitingFor(fleet)) == ["other"] })
+        let wrong = try fleet.admin(.post, "/admin/v1/recovery", "{\"without\":\"nobody\"}")
+        #expect(wrong.status == .conflict)
+        #expect(try fleet.admin(.post, "/admin/v1/recovery", "{\"without\":\"other\"}").status == .accepted)
+        try fleet.waitUntilReady()
+        try fleet.addValidator()
+        try fleet.waitUntilReady()
+        #expect(try fleet.statuses(of: pair.access) == [401, 401])
+        #expect(try fleet.statuses(of: good.access) == [204, 204])
+        let none = try fleet.admin(.post, "/admin/v1/recovery", "{\"without\":\"other\"}")
+        #expect(none.status == .conflict)
+    }
+}
