@@ -14,7 +14,8 @@ struct QuashCommand: ParsableCommand {
         version: "quash \(BuildVersion.current)",
         subcommands: [
             IssuerCommand.self, ValidatorCommand.self, DemoCommand.self, RevokeCommand.self, StatusCommand.self,
-            NodesCommand.self, KeysCommand.self, TokenCommand.self, FeedCommand.self, ConfigCommand.self,
+            NodesCommand.self, RecoverCommand.self, KeysCommand.self, TokenCommand.self, FeedCommand.self,
+            ConfigCommand.self,
             HealthcheckCommand.self, VersionCommand.self,
         ])
 

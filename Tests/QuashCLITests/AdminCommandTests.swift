@@ -192,6 +192,28 @@ struct AdminCommandTests {
         #expect(try quash(["healthcheck"], environment: ["QUASH_ADMIN_LISTEN": "0.0.0.0:\(port)"]).exit == .code(0))
     }
 
+    // MARK: recover
+
+    @Test func recoverSaysWhoIsWaitedFor() throws {
+        let (result, _) = try ask(["recover"], ["GET /admin/v1/recovery": (200, #"{"waiting_for":["b","c"]}"#)])
+        #expect(result.exit == .code(0))
+        #expect(result.output == "the feed waits for b, c\n")
+        let (nobody, _) = try ask(["recover"], ["GET /admin/v1/recovery": (200, #"{"waiting_for":[]}"#)])
+        #expect(nobody.output == "the feed waits for no issuer\n")
+    }
+
+    @Test func recoverGoesOnWithoutWhoIsGone() throws {
+        let (result, request) = try ask(
+            ["recover", "--without", "b"], ["POST /admin/v1/recovery": (202, #"{"without":["b"]}"#)])
+        #expect(result.exit == .code(0))
+        #expect(request?.body == #"{"without":["b"]}"#)
+        let (refused, _) = try ask(
+            ["recover", "--without", "x"],
+            ["POST /admin/v1/recovery": (409, #"{"detail":"the feed does not wait for x, but for b"}"#)])
+        #expect(refused.exit == .code(4))
+        #expect(refused.errors.contains("the feed does not wait for x, but for b"))
+    }
+
     // MARK: token mint
 
     @Test func mintPrintsThePair() throws {

@@ -17,7 +17,9 @@ import Testing
         let logout = try fleet.logout(pair.access)
         #expect(logout.status == .ok)
         #expect(logout.json?["status"]?.string == "stored")
+        let begun = ContinuousClock.now
         #expect(try fleet.allAnswer(401, for: pair.access))
+        print("refused by three validators \((ContinuousClock.now - begun) / .milliseconds(1)) ms after the logout")
         #expect(try fleet.statuses(of: other.access) == [204, 204, 204])
         #expect(try fleet.refresh(pair.refresh).status == .badRequest)
     }

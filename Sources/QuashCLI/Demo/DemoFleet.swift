@@ -14,12 +14,14 @@ final class DemoFleet {
 
     let redis: DemoRedis
     let issuer: Issuer
-    let validators: [ValidatorNode]
+    private(set) var validators: [ValidatorNode] = []
     /// The address of nginx; nil when it is not installed.
     let nginxAddress: String?
     let adminToken: String
     private let folder: TemporaryFolder
     private let nginx: ChildProcess?
+    private let validatorArguments: [String]
+    private let log: Logger
     private let application: DemoApplication
 
     init(log: Logger) throws {
@@ -29,6 +31,8 @@ final class DemoFleet {
         try SecretFile.create(path: folder.path("signing.pem"), contents: try RSAPrivateKey.generate().pem)
         let common = [
             "--redis-url", redis.url, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--drain", "1s",
+            // Short enough to see a lease end.
+            "--lease", "2s", "--renew-interval", "400ms",
         ]
         issuer = try Issuer(
             IssuerConfiguration(
@@ -39,16 +43,25 @@ final class DemoFleet {
                 environment: ["QUASH_ADMIN_TOKEN": adminToken]),
             log: log)
         let keys = "http://\(issuer.addresses[0])/.well-known/jwks.json"
-        validators = try (1...Self.validatorCount).map { number in
-            try ValidatorNode(
-                ValidatorConfiguration(
-                    arguments: common + ["--jwks-url", keys, "--node-id", "validator-\(number)", "--loops", "1"],
-                    environment: [:]),
-                log: log)
-        }
+        validatorArguments = common + ["--jwks-url", keys, "--loops", "1"]
+        self.log = log
+        let first = try Self.validator(1, validatorArguments, log)
+        validators = [first]
         application = try DemoApplication()
         (nginx, nginxAddress) = try Self.startNginx(
-            in: folder, validator: validators[0].addresses[0], application: application.address)
+            in: folder, validator: first.addresses[0], application: application.address)
+        while validators.count < Self.validatorCount { try addValidator() }
+    }
+
+    /// Starts one more validator.
+    func addValidator() throws {
+        validators.append(try Self.validator(validators.count + 1, validatorArguments, log))
+    }
+
+    private static func validator(_ number: Int, _ arguments: [String], _ log: Logger) throws -> ValidatorNode {
+        try ValidatorNode(
+            ValidatorConfiguration(arguments: arguments + ["--node-id", "validator-\(number)"], environment: [:]),
+            log: log)
     }
 
     /// Ends everything, the processes included.
@@ -119,8 +132,11 @@ final class DemoRedis {
     /// SIGKILL: no time to say goodbye, nor to write anything down.
     func kill() { process.kill() }
 
-    /// Starts it again on the data that it had.
-    func start() throws { process = try Self.start(folder, socket) }
+    /// Starts it again on the data that it had, or without.
+    func start(withoutData: Bool = false) throws {
+        if withoutData { TemporaryFolder.remove(folder.path("appendonlydir")) }
+        process = try Self.start(folder, socket)
+    }
 
     private static func start(_ folder: TemporaryFolder, _ socket: String) throws -> ChildProcess {
         TemporaryFolder.remove(socket)
