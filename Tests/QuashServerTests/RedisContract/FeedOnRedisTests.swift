@@ -1,0 +1,43 @@
+import Quash
+import QuashRedis
+import TestSupport
+import Testing
+
+@testable import QuashServer
+
+/// The real scripts in a Redis that is not a plain master with an almighty user.
+@Suite struct FeedOnRedisTests {
+    private static let start = FeedPosition(epoch: ScriptCaller.first, sequence: 0)
+
+    /// So a follower that reaches a replica gets no lease there, though the replica has the whole epoch.
+    @Test func aRenewalAtAReplicaIsRefused() throws {
+        let pair = try ReplicatedRedis()
+        let upper = try ScriptCaller(of: pair.first)
+        try upper.open()
+        #expect(try upper.caller.call("WAIT", "1", "5000").integer == 1)
+        let lower = try ScriptCaller(of: pair.second)
+        let error = #expect(throws: RedisError.self) { try lower.renew(at: Self.start) }
+        #expect(error?.serverPrefix == "READONLY")
+        // Promoted, it has the data of an epoch that another process began.
+        try pair.promote(pair.second)
+        #expect(try lower.renew(at: Self.start) == .recovering)
+    }
+
+    /// So all keys have one hash tag: in a cluster a script may reach only one slot, and one key in KEYS names it.
+    @Test func theScriptsRunInACluster() throws {
+        let redis = try RedisServer.start(
+            RedisServer.Options(settings: ["cluster-enabled": "yes", "hz": "100"], listensOnTCP: true))
+        let wire = try RedisWire(redis)
+        try wire.call("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
+        #expect(try poll { try wire.call("CLUSTER", "INFO").text?.contains("cluster_state:ok") ?? false })
+        #expect(
+            try wire.eval("#!lua\nreturn redis.call('GET', 'elsewhere')", keys: ["{quash}:nodes"]).line == "-ERR")
+        let script = try ScriptCaller(of: redis)
+        try script.open()
+        let position = FeedPosition(epoch: ScriptCaller.first, sequence: 1)
+        let revocation = Revocation.token(1, expiresAtSeconds: expiryInOnePeriod())
+        #expect(try script.revoke([revocation], request: "one") == .stored(position))
+        let records = [RevocationCodec.encode([revocation])]
+        #expect(try script.renew(at: Self.start) == .entries(records: records, head: 1, lease: .seconds(5)))
+    }
+}
