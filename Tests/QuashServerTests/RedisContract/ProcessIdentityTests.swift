@@ -58,6 +58,14 @@ import Testing
         #expect(try wire.info("master_replid") != replicationID)
     }
 
+    /// So `master_replid` would end an epoch at a restart as `run_id` does.
+    @Test func theReplicationIDChangesWithARestart() throws {
+        let redis = try RedisServer.start(Fleet.durableRedis)
+        let before = try RedisWire(redis).info("master_replid")
+        try redis.restart()
+        #expect(try RedisWire(redis).info("master_replid") != before)
+    }
+
     /// So `master_replid` stands for one term of one master: it does not change while that goes on.
     @Test func theReplicationIDOutlivesFlushAllAndReplicas() throws {
         let pair = try ReplicatedRedis()
