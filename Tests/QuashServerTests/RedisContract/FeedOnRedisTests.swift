@@ -23,6 +23,29 @@ import Testing
         #expect(try lower.renew(at: Self.start) == .recovering)
     }
 
+    /// So an epoch has to end with the term of its master, and not only with its process: a revocation that the replica
+    /// never got is lost, the next one takes its sequence, and a follower that has applied the first misses the second.
+    @Test func anEpochEndsWithTheTermOfItsMaster() throws {
+        let pair = try ReplicatedRedis()
+        let script = try ScriptCaller(of: pair.first)
+        let expiry = expiryInOnePeriod()
+        try script.open()
+        _ = try script.revoke([.token(1, expiresAtSeconds: expiry)])
+        #expect(try script.caller.call("WAIT", "1", "5000").integer == 1)
+        try pair.part()
+        _ = try script.revoke([.token(2, expiresAtSeconds: expiry)])
+        // Nobody begins an epoch at the second while it is the master.
+        try pair.promote(pair.second)
+        try pair.follow(pair.first, pair.second)
+        try pair.promote(pair.first)
+        let third = try script.revoke([.token(3, expiresAtSeconds: expiry)])
+        let renewal = try script.renew(at: FeedPosition(epoch: ScriptCaller.first, sequence: 2))
+        withKnownIssue("the epoch is bound to run_id, which is the same as before") {
+            #expect(third == .recovering)
+            #expect(renewal == .recovering)
+        }
+    }
+
     /// So all keys have one hash tag: in a cluster a script may reach only one slot, and one key in KEYS names it.
     @Test func theScriptsRunInACluster() throws {
         // By default the port of the cluster's bus is 10,000 more than the other, which may be too high a number.
