@@ -76,6 +76,32 @@ import Testing
         #expect(served < .seconds(1 + 2 + 1))
     }
 
+    /// So an old master that was stopped goes on for a moment when it wakes, however long ago it was replaced: it looks
+    /// at its replicas once in a second. A script can see for itself how long a replica has been silent.
+    @Test func aMasterThatWakesCountsASilentReplicaButInfoTellsItsLag() throws {
+        let pair = try ReplicatedRedis(["min-replicas-to-write": "1", "min-replicas-max-lag": "1"])
+        let wire = try RedisWire(pair.first)
+        let script = """
+            #!lua flags=allow-oom
+            redis.call('SET', 'a', '1')
+            local info = redis.call('INFO', 'replication')
+            return {string.match(info, 'min_slaves_good_slaves:(%d+)'), string.match(info, 'slave0:.*lag=(%d+)')}
+            """
+        #expect(try poll { try wire.eval(script).words.first == "1" })
+        pair.second.pause()
+        pair.first.pause()
+        try wire.send(["EVAL", script, "0"])
+        // Longer than the lag by a second, which is how exact the lag is.
+        poll(within: .milliseconds(2500)) { false }
+        pair.first.resume()
+        let reply = try #require(try wire.receive()).words
+        try #require(reply.count == 2)
+        #expect(reply[0] == "1")
+        #expect(try #require(Int(reply[1])) > 1)
+        #expect(try poll { try wire.eval(script).line == "-NOREPLICAS" })
+        pair.second.resume()
+    }
+
     /// So a connection to a server that loads its data is of no use yet, and its first question shows that.
     @Test func aServerThatLoadsItsDataRefusesEvenPing() throws {
         let master = try RedisServer.start(
