@@ -8,6 +8,8 @@ package final class RedisServer {
     package struct Options {
         /// Directives of redis.conf, for example `["appendonly": "yes", "maxmemory": "10mb"]`.
         package var settings: [String: String]
+        /// Directives that the server is not given, so that its own default holds, for example `["save"]`.
+        package var omitted: Set<String>
         /// Lines of an ACL file, for example `"user quash on >secret ~* &* +@all"`. A line for `default` replaces the
         /// one that allows everything without a password; `cli` works in any case, by a user of its own.
         package var users: [String]
@@ -18,10 +20,11 @@ package final class RedisServer {
         package var listensWithTLS: Bool
 
         package init(
-            settings: [String: String] = [:], users: [String] = [], listensOnTCP: Bool = false,
-            listensWithTLS: Bool = false
+            settings: [String: String] = [:], omitted: Set<String> = [], users: [String] = [],
+            listensOnTCP: Bool = false, listensWithTLS: Bool = false
         ) {
             self.settings = settings
+            self.omitted = omitted
             self.users = users
             self.listensOnTCP = listensOnTCP
             self.listensWithTLS = listensWithTLS
@@ -42,6 +45,9 @@ package final class RedisServer {
     package var url: String { "unix://\(socketPath)" }
     /// What the server wrote to its log.
     package var log: String { process.output }
+
+    /// The path of a file in its data folder, for example `dump.rdb`.
+    package func path(_ name: String) -> String { folder.path(name) }
 
     /// Starts a server and waits until it answers.
     package static func start(_ options: Options = Options()) throws -> RedisServer {
@@ -71,6 +77,7 @@ package final class RedisServer {
             settings["tls-ca-cert-file"] = try folder.write("ca.pem", TestCertificates.authority)
         }
         settings.merge(options.settings) { _, given in given }
+        settings = settings.filter { !options.omitted.contains($0.key) }
         arguments = ["redis-server"] + settings.sorted { $0.key < $1.key }.flatMap { ["--\($0.key)", $0.value] }
         process = try Self.launch(arguments, in: folder)
     }
