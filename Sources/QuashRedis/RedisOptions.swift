@@ -33,7 +33,10 @@ package struct RedisOptions: Sendable {
         guard url.password == nil || password == nil else {
             throw RedisError(.configuration, "\(url) has a password, and another one is given too: use one")
         }
-        endpoint = url.endpoint
+        guard case .server(let endpoint) = url.location else {
+            throw RedisError(.configuration, "\(url) names sentinels, which cannot be asked yet")
+        }
+        self.endpoint = endpoint
         user = url.user
         database = url.database
         do throws(CryptoError) {
