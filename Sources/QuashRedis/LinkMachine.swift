@@ -118,7 +118,7 @@ struct LinkMachine {
             state = .asking(sentinel: endpoint, deadline: deadline)
             return [discovery.question]
         case .server(let endpoint):
-            let handshake = Handshake(options, expectedMaster: isFoundBySentinels ? endpoint : nil)
+            let handshake = Handshake(options, expectedMaster: options.location.isFoundBySentinels ? endpoint : nil)
             state = .greeting(handshake, server: endpoint, deadline: deadline)
             return handshake.commands
         }
@@ -128,7 +128,9 @@ struct LinkMachine {
         do throws(RedisError) {
             switch state {
             case .up(let server, _):
-                guard isFoundBySentinels, let error = Self.unfitness(reply, of: server) else { return .deliver }
+                guard options.location.isFoundBySentinels, let error = Self.unfitness(reply, of: server) else {
+                    return .deliver
+                }
                 discovery.misled()
                 return .deliverAndDrop(error)
             case .asking:
@@ -187,10 +189,6 @@ struct LinkMachine {
     private mutating func connect(to peer: Discovery.Peer, _ now: LoopInstant) -> Endpoint {
         state = .connecting(peer, deadline: now + options.connectTimeout)
         return peer.endpoint
-    }
-
-    private var isFoundBySentinels: Bool {
-        if case .master = options.location { true } else { false }
     }
 
     /// That the server takes no writes: it was demoted, or is cut off from its replicas, and perhaps from the sentinels

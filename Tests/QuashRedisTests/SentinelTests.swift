@@ -168,6 +168,23 @@ private func options(_ url: String) throws -> RedisOptions {
         #expect([late, right].map { $0.questions.all.count } == [1, 1])
     }
 
+    @Test func refusesAMasterThatGoesOnWithoutReplicas() throws {
+        let server = try RedisServer.start(.init(listensOnTCP: true))
+        let sentinel = try ScriptedSentinel(naming: try #require(server.port))
+        let client = try LiveClient(options(ScriptedSentinel.url(sentinel)))
+        try client.waitUntilUp()
+        let refusals = try client.facts().refusals
+        #expect(refusals.count == 1 && refusals[0].contains("set min-replicas-to-write 1 and min-replicas-max-lag 10"))
+        let plain = try LiveClient(upAt: server.url)
+        #expect(try plain.facts().refusals.isEmpty, "nobody promotes another one")
+
+        try server.cli("CONFIG", "SET", "min-replicas-to-write", "1")
+        #expect(try client.facts().refusals.isEmpty)
+        try server.cli("CONFIG", "SET", "min-replicas-max-lag", "0")
+        #expect(try client.facts().refusals.count == 1, "without a greatest lag it does nothing")
+        #expect(!sentinel.questions.all.isEmpty)
+    }
+
     @Test func saysThatAUserMayNotAskForTheRole() throws {
         let server = try RedisServer.start(
             .init(users: ["user node on >pw resetchannels -@all +ping"], listensOnTCP: true))
