@@ -55,8 +55,8 @@ struct SettingRule: Sendable {
         .together(SettingsTable.redisCertFile, SettingsTable.redisKeyFile),
         SettingRule(
             SettingsTable.redisCAFile, SettingsTable.redisCertFile, SettingsTable.redisURL,
-            statement: "certificates are of use with a rediss:// URL alone",
-            remedy: "write rediss:// in redis-url, or take the files out"
+            statement: "certificates are of use with a rediss:// or rediss-sentinel:// URL alone",
+            remedy: "write one in redis-url, or take the files out"
         ) {
             !($0.has(SettingsTable.redisCAFile) || $0.has(SettingsTable.redisCertFile))
                 || $0.value(SettingsTable.redisURL).usesTLS

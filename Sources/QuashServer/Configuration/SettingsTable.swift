@@ -21,7 +21,8 @@ package enum SettingsTable {
 
     static let redisURL = Setting(
         "redis-url", .redisURL, default: .text("redis://127.0.0.1:6379/0"),
-        "The Redis that carries the feed. `rediss://` speaks TLS; `unix:///path?db=0` is a socket.")
+        "The Redis that carries the feed. `rediss://` speaks TLS; `unix:///path?db=0` is a socket; "
+            + "`redis-sentinel://host,host/master-name` asks sentinels for the master.")
     static let redisPassword = Setting(
         "redis-password", .secret(.password), places: .environmentAlone, "The password for Redis itself.")
     static let redisPasswordFile = Setting(
