@@ -179,6 +179,12 @@ final class Fleet {
         return list.compactMap { $0["session"]?.string }
     }
 
+    /// The keys that the issuer publishes.
+    func keySet() throws -> KeySet {
+        let document = try web.call(.get, publicURL + "/.well-known/jwks.json").body
+        return try KeySet(parsing: document.span)
+    }
+
     /// The `jti` of a token, read without a key.
     func identifier(of token: String) throws -> String {
         let parts = token.split(separator: ".")
