@@ -52,6 +52,7 @@ final class CommandLink {
             wire?.lost = { [self] in drop(.lost) }
             isUp = true
             failures = 0
+            world.note("\(machine.name) is connected to \(redis.machine.name)")
             stateChanged(true)
         }
     }
@@ -70,6 +71,7 @@ final class CommandLink {
         wire?.lost = {}
         wire = nil
         isUp = false
+        world.note("\(machine.name) is disconnected: \(failure)")
         let failing = pending
         pending = []
         stateChanged(false)

@@ -16,6 +16,7 @@ struct NodeRecord {
     /// Tokens that the index was seen to revoke.
     var known: TokenSet = 0
     var isDeciding = false
+    var hasHeldLease = false
 }
 
 /// A broken promise.
@@ -195,7 +196,6 @@ final class History {
         guard position != checked else { return }
         let first = checked?.epoch == position.epoch ? Int(checked?.sequence ?? 0) : 0
         let all = commits[position.epoch] ?? []
-        if first > position.sequence { violate("S3", "\(follower.node) goes back to \(position)") }
         guard position.sequence <= all.count else {
             return violate("S3", "\(follower.node) stands at \(position), and \(all.count) are committed")
         }
@@ -220,6 +220,7 @@ final class History {
         if lacking != 0 {
             violate("S4", "\(follower.node) extends its lease and lacks tokens \(members(of: lacking))")
         }
+        follower.record.hasHeldLease = true
         let isStale = "is forbidden, when it extends its lease"
         checkForbidden(follower, forbidden & confirmed, "S1", isStale)
         checkForbidden(follower, forbidden, "S6", isStale)

@@ -56,17 +56,21 @@ extension ModelRedis {
         if let request = requests[commit.requestID], request.position.epoch == current.nonce {
             return (.stored(request.position, registry), nil)
         }
+        var parts: [UInt32: [UInt8]] = [:]
+        for revocation in commit.revocations {
+            let period = revocation.expiresAtSeconds / UInt32(limits.periodSeconds)
+            RevocationCodec.encode(revocation, into: &parts[period, default: []])
+        }
+        if parts.keys.contains(where: { hasLost($0, limits) }) {
+            nodesEpoch = nil
+            return (.recovering, nil)
+        }
         let record = RevocationCodec.encode(commit.revocations)
         let next = (sequence ?? 0) + 1
         sequence = next
         if current.isOpen {
             log.append(LogItem(sequence: next, record: record))
             if log.count > limits.logCommits { log.removeFirst(log.count - limits.logCommits) }
-        }
-        var parts: [UInt32: [UInt8]] = [:]
-        for revocation in commit.revocations {
-            let period = revocation.expiresAtSeconds / UInt32(limits.periodSeconds)
-            RevocationCodec.encode(revocation, into: &parts[period, default: []])
         }
         for (period, bytes) in parts.sorted(by: { $0.key < $1.key }) { keep(bytes, in: period, limits) }
         let position = FeedPosition(epoch: current.nonce, sequence: next)
@@ -76,6 +80,14 @@ extension ModelRedis {
         let message = FeedMessage(
             position: position, awaitingNodes: awaiting, committedMicroseconds: time, record: record)
         return (.stored(position, awaiting > 0 ? registry : Registry(entries: [])), message)
+    }
+
+    /// Less is there than was written, though it has not expired.
+    private func hasLost(_ period: UInt32, _ limits: Limits) -> Bool {
+        let total = directory[period] ?? 0
+        let bytes = (0...total / limits.chunkBytes).reduce(0) { $0 + chunkBytes(ChunkName(period: period, number: $1)) }
+        let expiry = (Int64(period) + 1) * limits.periodSeconds + limits.retainSeconds
+        return bytes < total && Double(expiry) > Double(milliseconds) / 1000
     }
 
     private mutating func keep(_ bytes: [UInt8], in period: UInt32, _ limits: Limits) {

@@ -40,6 +40,10 @@ struct ScheduleMaker {
         random.number(first...Self.last)
     }
 
+    private mutating func milliseconds(_ range: ClosedRange<Int64>) -> Int64 {
+        random.number(range.lowerBound * .millisecond...range.upperBound * .millisecond)
+    }
+
     private mutating func node() -> Schedule.Node { random.index(below: schedule.validators + schedule.issuers) }
 
     private mutating func validator() -> Schedule.Node { random.index(below: schedule.validators) }
@@ -76,7 +80,7 @@ struct ScheduleMaker {
             case 3: add(.disturb(node(), mood(), random.number(.millisecond...(2 * .second))), at: at)
             default: add(.restartRedis(.everything, down: length / 2), at: at)
             }
-            at += length + Settings.lease + random.number(0...(300 * .millisecond))
+            at += length + Settings.lease + milliseconds(0...300)
         }
     }
 
@@ -101,10 +105,10 @@ struct ScheduleMaker {
         switch random.index(below: 12) {
         case 0...2: add(.freeze(node(), span()), at: instant)
         case 3, 4: addClockFault(at: instant)
-        case 5...7: add(.crash(node(), down: random.number((20 * .millisecond)...(600 * .millisecond))), at: instant)
-        case 8: add(.leave(node(), down: random.number((20 * .millisecond)...(400 * .millisecond))), at: instant)
+        case 5...7: add(.crash(node(), down: milliseconds(20...600)), at: instant)
+        case 8: add(.leave(node(), down: milliseconds(20...400)), at: instant)
         case 9: add(.copy(validator()), at: instant)
-        default: add(.fillDisk(issuer: issuer(), random.number((20 * .millisecond)...(600 * .millisecond))), at: instant)
+        default: add(.fillDisk(issuer: issuer(), milliseconds(20...600)), at: instant)
         }
     }
 
@@ -118,7 +122,7 @@ struct ScheduleMaker {
             let isNoticed = random.once(in: 2)
             let length =
                 isNoticed
-                ? random.number((120 * .millisecond)...(1500 * .millisecond))
+                ? milliseconds(120...1500)
                 : random.number(.millisecond...(95 * .millisecond))
             add(.pauseMachine(node, length), at: instant)
         } else {
@@ -136,10 +140,10 @@ struct ScheduleMaker {
     }
 
     private mutating func addRedisFault(at instant: Instant) {
-        let down = random.number((5 * .millisecond)...(500 * .millisecond))
+        let down = milliseconds(5...500)
         switch random.index(below: 16) {
         case 0: add(.restartRedis(.everything, down: down), at: instant)
-        case 1, 2: add(.restartRedis(.all(butTheLast: random.number(0...(400 * .millisecond))), down: down), at: instant)
+        case 1, 2: add(.restartRedis(.all(butTheLast: milliseconds(0...400)), down: down), at: instant)
         case 3: add(.restartRedis(.nothing, down: down), at: instant)
         case 4: add(.restartRedis(.all(butTheLast: random.number(.second...(2 * .second))), down: down), at: instant)
         case 5: add(.freezeRedis(span()), at: instant)
@@ -147,7 +151,7 @@ struct ScheduleMaker {
         case 7: add(.delete(random.element(of: ModelRedis.Key.allCases)), at: instant)
         case 8: add(.deleteChunk, at: instant)
         case 9: add(.trim, at: instant)
-        case 10: add(.failScripts(random.number((10 * .millisecond)...(400 * .millisecond))), at: instant)
+        case 10: add(.failScripts(milliseconds(10...400)), at: instant)
         case 11: if !schedule.isFleeting { add(.setRedisWall(random.element(of: [-1, 1]) * hour), at: instant) }
         default: addFailOver(at: instant)
         }
@@ -157,9 +161,9 @@ struct ScheduleMaker {
         guard schedule.fence > 0 else { return add(.flush, at: instant) }
         let nodes = 0..<schedule.validators + schedule.issuers
         let staying = nodes.filter { _ in random.once(in: 3) }
-        let lag = random.once(in: 2) ? 0 : random.number(0...(300 * .millisecond))
+        let lag = random.once(in: 2) ? 0 : milliseconds(0...300)
         add(
-            .failOver(lag: lag, staying: Array(staying), for: random.number((10 * .millisecond)...(700 * .millisecond))),
+            .failOver(lag: lag, staying: Array(staying), for: milliseconds(10...700)),
             at: instant)
     }
 
@@ -167,8 +171,8 @@ struct ScheduleMaker {
     private mutating func addLostIssuer() {
         guard schedule.issuers == 2 else { return }
         let (lost, at) = (issuer(), random.number(Self.first...(1200 * .millisecond)))
-        add(.crash(schedule.validators + lost, down: random.number((400 * .millisecond)...(1200 * .millisecond))), at: at)
-        add(.restartRedis(.nothing, down: 10 * .millisecond), at: at + random.number(0...(100 * .millisecond)))
-        add(.excuse(issuer: lost, at: 1 - lost), at: at + random.number((150 * .millisecond)...(700 * .millisecond)))
+        add(.crash(schedule.validators + lost, down: milliseconds(400...1200)), at: at)
+        add(.restartRedis(.nothing, down: 10 * .millisecond), at: at + milliseconds(0...100))
+        add(.excuse(issuer: lost, at: 1 - lost), at: at + milliseconds(150...700))
     }
 }

@@ -133,6 +133,7 @@ final class SimulatedFollower {
                 if wakes == self.wakes { perform(feed.deadlineReached(now: machine.now)) }
             }
         case .report(let event):
+            world.note("\(node): \(event)")
             if event == .recovering { recoveryNeeded() }
         }
         return true

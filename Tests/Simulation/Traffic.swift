@@ -20,14 +20,15 @@ final class Traffic {
 
     /// A decision may have begun before the node heard of Redis again, and end after.
     func followerConnected(_ follower: SimulatedFollower) {
-        guard world.random.once(in: 2) else { return }
+        guard !world.schedule.isCalm, world.random.once(in: 2) else { return }
         follower.machine.after(world.random.number(0...(3 * .millisecond))) { [self] in
             decide(follower, pause: world.random.number(1...(40 * .millisecond)), freezes: false)
         }
     }
 
     private func decide(_ follower: SimulatedFollower) {
-        let pause = world.schedule.isCalm || !world.random.once(in: 3) ? 0 : world.random.number(1...Settings.lease)
+        let isIdle = world.schedule.isCalm || world.isQuiet || !world.random.once(in: 3)
+        let pause = isIdle ? 0 : world.random.number(1...Settings.lease)
         decide(follower, pause: pause, freezes: world.random.once(in: 3))
     }
 
@@ -77,7 +78,7 @@ final class Traffic {
             history.violate("401", "\(follower.node) refuses a valid token: \(refusal.name)")
         case .unavailable:
             guard token >= Tokens.revocable, world.schedule.isCalm, world.now > World.warm,
-                follower.record.checked != nil
+                follower.record.hasHeldLease
             else { return }
             history.violate("503", "\(follower.node) has no lease, and no outage was long")
         }
