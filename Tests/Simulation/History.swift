@@ -128,6 +128,9 @@ final class History {
         answered |= 1 << TokenSet(token)
         world.note("token \(token) is answered as stored")
         if excused.contains(issuer) { exempt |= 1 << TokenSet(token) }
+        if world.disks[issuer].tokens >> TokenSet(token) & 1 == 0 {
+            violate("S5", "token \(token) is answered and not durable at \(world.issuerName(issuer))")
+        }
         let stale = max(world.now, (committedAt[token] ?? world.now) + world.settings.staleness)
         world.plan(at: stale) { [self] in forbid(token, "S6", "was stored long ago") }
     }

@@ -61,6 +61,8 @@ extension Schedule: CustomStringConvertible {
             "a replica takes over that is behind by \(Self.span(lag)); "
                 + (staying.isEmpty ? "nobody" : staying.map(name).joined(separator: ", "))
                 + " stays with the old master for \(Self.span(length))"
+        case .revisit(let node, let length):
+            "\(name(node)) finds the old master again for \(Self.span(length)), if that still runs"
         case .flush: "FLUSHALL"
         case .delete(let key): "the key \(key) is deleted"
         case .deleteChunk: "a chunk of the live set is deleted"

@@ -47,6 +47,8 @@ package struct Schedule: Equatable, Sendable {
         case setRedisWall(Int64)
         case restartRedis(Finding, down: Int64)
         case failOver(lag: Int64, staying: [Node], for: Int64)
+        /// A node that has left an old master finds it again, if that still runs.
+        case revisit(Node, Int64)
         case flush
         case delete(ModelRedis.Key)
         case deleteChunk
@@ -86,7 +88,8 @@ extension Schedule.Event {
         switch self {
         case .freeze(_, let length), .pauseMachine(_, let length), .partition(_, let length),
             .disturb(_, _, let length), .fillDisk(_, let length), .freezeRedis(let length), .failScripts(let length),
-            .crash(_, let length), .leave(_, let length), .restartRedis(_, let length), .failOver(_, _, let length):
+            .crash(_, let length), .leave(_, let length), .restartRedis(_, let length), .failOver(_, _, let length),
+            .revisit(_, let length):
             length
         default: 0
         }

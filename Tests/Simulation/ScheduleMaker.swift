@@ -162,9 +162,14 @@ struct ScheduleMaker {
         let nodes = 0..<schedule.validators + schedule.issuers
         let staying = nodes.filter { _ in random.once(in: 3) }
         let lag = random.once(in: 2) ? 0 : milliseconds(0...300)
-        add(
-            .failOver(lag: lag, staying: Array(staying), for: milliseconds(10...700)),
-            at: instant)
+        let isRevisited = random.once(in: 2)
+        let length = isRevisited ? milliseconds(300...700) : milliseconds(10...700)
+        add(.failOver(lag: lag, staying: Array(staying), for: length), at: instant)
+        guard isRevisited else { return }
+        let (issuer, later) = (issuer(), instant + milliseconds(20...250))
+        add(.revisit(schedule.validators + issuer, milliseconds(20...300)), at: later)
+        let token = random.index(below: Simulation.last)
+        add(.revoke(token: token, at: issuer, isAwaited: true, request: nil), at: later + milliseconds(5...60))
     }
 
     /// An issuer dies, Redis loses its data, and an operator says that the issuer will not come back; then it does.

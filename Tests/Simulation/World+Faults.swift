@@ -22,6 +22,7 @@ extension World {
         case .fillDisk(let issuer, let length): disks[issuer].fullUntil = now + length
         case .excuse(let issuer, let other): excuse(issuer, at: other)
         case .failOver(let lag, let staying, let length): failOver(lag: lag, staying: staying, for: length)
+        case .revisit(let node, let length): revisit(machines[node], for: length)
         default: disturbRedis(event)
         }
     }

@@ -131,7 +131,7 @@ final class World {
     func route(_ machine: Machine) -> RedisHost { staying[machine.name] ?? master }
 
     func cutEnd(_ machine: Machine, _ redis: RedisHost) -> Instant? {
-        guard let end = cuts["\(machine.name) \(redis.machine.name)"], end > now else { return nil }
+        guard !cuts.isEmpty, let end = cuts["\(machine.name) \(redis.machine.name)"], end > now else { return nil }
         return end
     }
 
@@ -226,8 +226,20 @@ final class World {
             old.disconnect(follower.machine)
         }
         plan(at: now + length) { [self] in
-            for node in nodes { staying[machines[node].name] = nil }
+            for machine in machines where staying[machine.name] === old { staying[machine.name] = nil }
             if !old.isDown { old.stop() }
+        }
+    }
+
+    /// Back to the master that was replaced last, for a while.
+    func revisit(_ machine: Machine, for length: Int64) {
+        guard let old = hosts.last(where: { $0 !== master && !$0.isDown }), staying[machine.name] == nil else { return }
+        staying[machine.name] = old
+        master.disconnect(machine)
+        plan(at: now + length) { [self] in
+            guard staying[machine.name] === old else { return }
+            staying[machine.name] = nil
+            old.disconnect(machine)
         }
     }
 
