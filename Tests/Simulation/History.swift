@@ -52,6 +52,11 @@ final class History {
     /// For each epoch and issuer what its outbox held when the epoch began.
     private var obligations: [Epoch: [TokenSet]] = [:]
     private var opened: Set<Epoch> = []
+    /// By epoch, the number of the Redis that serves it: one that took over from another has a greater number.
+    private var servers: [Epoch: Int] = [:]
+    /// An issuer that had followed a failover began an epoch at the old master, which was not fenced yet: nothing that
+    /// happens from here on is held against the protocol.
+    private(set) var isOver = false
     /// Epochs in which a fault took away what a script had written.
     private var damaged: Set<Epoch> = []
 
@@ -68,7 +73,11 @@ final class History {
 
     // MARK: In Redis
 
-    func began(_ epoch: Epoch, at redis: RedisHost) {
+    /// - Parameter entered: the epochs that the issuer which begins this one has entered.
+    func began(_ epoch: Epoch, at redis: RedisHost, after entered: [Epoch]) {
+        // What the protocol does not provide for: see the limits in the documentation.
+        if redis.number < entered.compactMap({ servers[$0] }).max() ?? 0 { isOver = true }
+        servers[epoch] = redis.number
         commits[epoch] = []
         obligations[epoch] = world.disks.map(\.tokens)
         world.note("epoch \(epoch) begins at \(redis.machine.name)")

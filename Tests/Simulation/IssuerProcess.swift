@@ -14,7 +14,7 @@ final class IssuerProcess {
         link = CommandLink(machine, in: world)
         publisher = SimulatedPublisher(
             FeedWriter.Settings(issuer: name, issuers: world.issuerNames), on: machine, link: link, outbox: outbox,
-            entered: disk.entered, in: world)
+            disk: disk, in: world)
         observer = SimulatedObserver(on: machine, link: link, in: world)
         follower = SimulatedFollower(
             "\(Registry.issuerPrefix)\(name)/\(boot)", on: machine, outbox: outbox, in: world)

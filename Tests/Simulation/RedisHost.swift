@@ -13,6 +13,7 @@ enum Failure: Error, Equatable {
 /// One Redis process after another on one machine, with the data that it keeps.
 final class RedisHost {
     let machine: Machine
+    let number: Int
     private unowned let world: World
     var data: ModelRedis
     /// Counts the processes.
@@ -29,9 +30,10 @@ final class RedisHost {
 
     static let snapshotInterval = 20 * Int64.millisecond
 
-    init(_ name: String, in world: World, data: ModelRedis?, clock: NodeClock) {
+    init(number: Int, in world: World, data: ModelRedis?, clock: NodeClock) {
         self.world = world
-        machine = Machine(name, in: world, clock: clock)
+        self.number = number
+        machine = Machine("redis-\(number)", in: world, clock: clock)
         self.data = data ?? ModelRedis(runID: "")
         self.data.runID = world.hexadecimal(40)
         if world.schedule.needsSnapshots { takeSnapshots() }

@@ -16,18 +16,20 @@ final class SimulatedPublisher {
     private var writer: FeedWriter
     private var answers: [FeedWriter.ID: (Stored?) -> Void] = [:]
     private var wakes: UInt64 = 0
+    private let disk: Disk
     var entered: (Epoch, Duration) -> Void = { _, _ in }
 
     init(
         _ settings: FeedWriter.Settings, on machine: Machine, link: CommandLink, outbox: SimulatedOutbox,
-        entered: [Epoch], in world: World
+        disk: Disk, in world: World
     ) {
         self.settings = settings
         self.machine = machine
         self.link = link
         self.outbox = outbox
         self.world = world
-        writer = FeedWriter(settings: settings, entered: Array(entered.suffix(FeedWriter.maxEntered)))
+        self.disk = disk
+        writer = FeedWriter(settings: settings, entered: Array(disk.entered.suffix(FeedWriter.maxEntered)))
     }
 
     func close() { answers = [:] }
@@ -127,9 +129,10 @@ final class SimulatedPublisher {
             guard case .success = facts else { return runFailed() }
             let nonce = world.nonce()
             let (world, limits, lease) = (world, world.settings.limits, world.settings.leaseMilliseconds)
+            let disk = disk
             link.evaluate({ redis in
                 let reply = redis.data.begin(nonce: nonce, leaseMilliseconds: lease, limits)
-                if reply.isNew { world.history.began(nonce, at: redis) }
+                if reply.isNew { world.history.began(nonce, at: redis, after: disk.entered) }
                 return reply
             }) { [self] in answered($0) { writer.begun($0, now: now) } }
         }

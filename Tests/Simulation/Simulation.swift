@@ -12,6 +12,8 @@ package enum Simulation {
         package let notes: [String]
         let confirmed: Int
         let answered: Int
+        /// It came to something that the protocol does not provide for.
+        let isOver: Bool
     }
 
     /// After the last fault, until everything must be well again.
@@ -41,16 +43,17 @@ package enum Simulation {
         world.run(until: end)
         world.isQuiet = true
         world.run(until: end + fresh)
-        if world.history.violation == nil {
+        if world.history.violation == nil, !world.history.isOver {
             world.note("a validator is started that has heard of nothing")
             _ = world.addValidator(named: "fresh")
             world.traffic.revoke(last, at: 0, isAwaited: true, request: nil)
             world.run(until: end + settling)
-            world.history.settle()
+            if !world.history.isOver { world.history.settle() }
         }
         return Outcome(
             violation: world.history.violation, digest: world.digest, notes: world.noted,
-            confirmed: world.history.confirmed.nonzeroBitCount, answered: world.history.answered.nonzeroBitCount)
+            confirmed: world.history.confirmed.nonzeroBitCount, answered: world.history.answered.nonzeroBitCount,
+            isOver: world.history.isOver)
     }
 }
 

@@ -66,7 +66,7 @@ final class World {
 
     private func addRedis(data: ModelRedis?, wallError: Int64) -> RedisHost {
         let clock = NodeClock(ratePPM: random.number(-500...500), boot: 0, wallError: wallError)
-        let redis = RedisHost("redis-\(hosts.count + 1)", in: self, data: data, clock: clock)
+        let redis = RedisHost(number: hosts.count + 1, in: self, data: data, clock: clock)
         hosts.append(redis)
         return redis
     }
@@ -77,7 +77,9 @@ final class World {
 
     /// Lets happen what happens until then.
     func run(until end: Instant) {
-        while history.violation == nil, let next = timeline.next, next <= end, let first = timeline.popFirst() {
+        while history.violation == nil, !history.isOver, let next = timeline.next, next <= end,
+            let first = timeline.popFirst()
+        {
             now = first.at
             first.action()
         }
