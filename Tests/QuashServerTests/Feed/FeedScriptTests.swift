@@ -239,6 +239,20 @@ import Testing
     }
 
     /// Clocks disagree, so what expired a moment ago is still looked up: a new epoch must not lose it with its period.
+    @Test func whereBytesWereLostNoneAreAdded() throws {
+        let script = try ScriptCaller()
+        try script.open()
+        let both = [1, 2].map { Revocation.token($0, expiresAtSeconds: expiry) }
+        #expect(try revoke(1, script) == .stored(position(1)))
+        try script.caller.call("DEL", "{quash}:live:\(LivePage.period(ofExpiry: expiry)):0")
+        // Stored, the second would stand where the first was: as many bytes as the directory tells of.
+        #expect(try revoke(2, script) == .recovering)
+        #expect(try script.renew(at: position(1)) == .recovering)
+        let second = ScriptCaller.second
+        try script.open(second)
+        #expect(try script.revoke(both, epoch: second) == .stored(position(1, second)))
+    }
+
     @Test func aPeriodThatJustEndedIsInTheNewEpochsDirectory() throws {
         let script = try ScriptCaller()
         let (periodSeconds, now) = (10, Int(ClockReading.now().wall.seconds))
