@@ -67,6 +67,7 @@ extension Injector {
         case .flushScripts: try fleet.redis.call("SCRIPT", "FLUSH")
         case .deleteKey:
             let name = ["epoch", "seq", "live", "nodes"].randomElement(using: &random) ?? "epoch"
+            remark = name
             try epochEnds { try fleet.redis.call("DEL", "{quash}:\(name)") }
         case .deleteLog: try fleet.redis.call("DEL", "{quash}:log")
         case .deleteChunk:
@@ -111,7 +112,7 @@ extension Injector {
     private func setClock(of name: String, _ set: (Double) throws -> Void) throws {
         let choices: [Double] = [-3_600, -1, 0.5, 1, 3_600]
         let seconds = choices.randomElement(using: &random) ?? 1
-        observer.note("the clock of \(name) is \(seconds) s off")
+        remark = "\(seconds) s"
         try set(seconds)
         sleep(time(1, 2))
         try set(0)
@@ -132,9 +133,12 @@ extension Injector {
         traffic.burst(at: issuer())
         sleep(.milliseconds(300))
         try fleet.relays["v1"]?.set(Relay.Trouble())
-        poll(within: .seconds(2)) { ((try? subscribers()) ?? before).isDisjoint(with: before) }
+        // Those of the acknowledgements, one for each issuer, hear little enough to stay.
+        poll(within: .seconds(1)) {
+            before.intersection((try? subscribers()) ?? before).count <= fleet.issuers.count
+        }
         let lost = before.subtracting(try subscribers()).count
-        observer.note("\(lost) of \(before.count) subscribers lost their connections")
+        remark = "\(lost) of \(before.count) subscribers were dropped"
         try fleet.redis.call("CONFIG", "SET", "client-output-buffer-limit", "pubsub 32mb 8mb 60")
     }
 

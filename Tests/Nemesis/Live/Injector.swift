@@ -11,6 +11,8 @@ final class Injector {
     let observer: Observer
     let traffic: Traffic
     var random: SeededGenerator
+    /// What chance chose for the last fault, or what came of it; empty where there is nothing to say.
+    var remark = ""
     /// The longest that something is stopped or cut off, in leases.
     let longest: Double
 
@@ -28,6 +30,7 @@ final class Injector {
     func inject(_ fault: Fault) throws -> Bool {
         let before = observer.violations.count
         observer.begin(fault.rawValue)
+        remark = ""
         defer { observer.end() }
         try fault.inject(self)
         let isBack = waitUntilReady()
@@ -116,11 +119,14 @@ final class Injector {
     }
 
     func partition() -> Relay.Trouble {
-        switch Int.random(in: 0..<4, using: &random) {
-        case 0: Relay.Trouble(isCut: true)
-        case 1: Relay.Trouble(isSilentUpwards: true)
-        case 2: Relay.Trouble(isSilentDownwards: true)
-        default: Relay.Trouble(isSilentUpwards: true, isSilentDownwards: true)
-        }
+        let choices: [(String, Relay.Trouble)] = [
+            ("cut", Relay.Trouble(isCut: true)),
+            ("silent to Redis", Relay.Trouble(isSilentUpwards: true)),
+            ("silent from Redis", Relay.Trouble(isSilentDownwards: true)),
+            ("silent", Relay.Trouble(isSilentUpwards: true, isSilentDownwards: true)),
+        ]
+        let (words, trouble) = choices.randomElement(using: &random) ?? choices[0]
+        remark = words
+        return trouble
     }
 }

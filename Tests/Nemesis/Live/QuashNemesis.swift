@@ -102,7 +102,9 @@ struct NemesisRun {
             let start = ContinuousClock.now
             let isPassed = try injector.inject(fault)
             if isPassed { passed += 1 } else { failed += 1 }
-            tell(passed + failed, fault, isPassed, ContinuousClock.now - start)
+            tell(
+                passed + failed, fault.rawValue + (injector.remark.isEmpty ? "" : " (\(injector.remark))"), isPassed,
+                ContinuousClock.now - start)
             if observer.violations.count > 50 { break }
         }
         await traffic.stop()
@@ -128,10 +130,10 @@ struct NemesisRun {
         return count < faults.count ? faults[count] : faults.randomElement(using: &injector.random)
     }
 
-    private func tell(_ count: Int, _ fault: Fault, _ isPassed: Bool, _ took: Duration) {
+    private func tell(_ count: Int, _ fault: String, _ isPassed: Bool, _ took: Duration) {
         let elapsed = Figures.text(ContinuousClock.now - begun)
         say(
-            "\(isPassed ? "ok  " : "FAIL") \(count) at \(elapsed): \(fault.rawValue), \(Figures.text(took)); "
+            "\(isPassed ? "ok  " : "FAIL") \(count) at \(elapsed): \(fault), \(Figures.text(took)); "
                 + "\(observer.revocations) revocations")
         if !isPassed { writeDown() }
     }
