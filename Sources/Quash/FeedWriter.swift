@@ -65,7 +65,7 @@ public struct FeedWriter: Sendable {
         case persistEpoch(Epoch)
         /// This epoch is where commits go from now on. Nothing is confirmed in it until the leases of the one before
         /// have ended.
-        case entered(Epoch, lease: Duration)
+        case entered(Epoch, lease: Duration, fence: Duration)
         /// Call ``FeedWriter/outboxRead(_:run:now:)`` with this run's number.
         case readOutbox(run: UInt64)
         case readDirectory
@@ -291,7 +291,7 @@ public struct FeedWriter: Sendable {
 
     private mutating func enter(_ reply: BeginReply) -> [Action] {
         epoch = reply.epoch
-        var actions: [Action] = [.entered(reply.epoch, lease: reply.lease)]
+        var actions: [Action] = [.entered(reply.epoch, lease: reply.lease, fence: reply.fence)]
         for id in pending.filter({ $0.value.phase == .waiting }).keys.sorted() {
             guard let waiting = pending[id] else { continue }
             pending[id]?.phase = .sent

@@ -66,7 +66,7 @@ public struct Fleet: Sendable {
         case pending
     }
 
-    private let fence: Duration
+    private var fence: Duration
     private var longestLease: Duration
     private var epoch: Epoch?
     /// When this issuer first saw the epoch.
@@ -84,8 +84,9 @@ public struct Fleet: Sendable {
     // MARK: Events
 
     /// Commits go to this epoch from now on.
-    public mutating func entered(_ epoch: Epoch, lease: Duration, now: BootInstant) {
+    public mutating func entered(_ epoch: Epoch, lease: Duration, fence: Duration, now: BootInstant) {
         longestLease = max(longestLease, lease)
+        self.fence = max(self.fence, fence)
         guard epoch != self.epoch else { return }
         self.epoch = epoch
         began = now

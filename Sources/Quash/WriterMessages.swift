@@ -6,14 +6,17 @@ public struct BeginReply: Equatable, Sendable {
     public let isOpen: Bool
     /// The longest lease that is granted in it.
     public let lease: Duration
+    /// How long a Redis that is replaced may go on granting leases in it.
+    public let fence: Duration
     /// It was begun by this call.
     public let isNew: Bool
 
     /// The epoch that was found, or begun.
-    public init(epoch: Epoch, isOpen: Bool, lease: Duration, isNew: Bool) {
+    public init(epoch: Epoch, isOpen: Bool, lease: Duration, fence: Duration, isNew: Bool) {
         self.epoch = epoch
         self.isOpen = isOpen
         self.lease = lease
+        self.fence = fence
         self.isNew = isNew
     }
 }

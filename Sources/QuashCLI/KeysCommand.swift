@@ -79,7 +79,8 @@ struct KeysRotateCommand: ParsableCommand {
     @Flag(help: "Add the new key without letting it sign yet.")
     var publishOnly = false
 
-    @Option(help: "Make no new key: let this one of the file sign.")
+    // A thumbprint may begin with a dash.
+    @Option(parsing: .unconditional, help: "Make no new key: let this one of the file sign.")
     var kid: String?
 
     func validate() throws {
@@ -104,7 +105,7 @@ struct KeysRetireCommand: ParsableCommand {
 
     @OptionGroup var target: KeyFileOptions
 
-    @Option(help: "The key, as `quash keys list` names it.")
+    @Option(parsing: .unconditional, help: "The key, as `quash keys list` names it.")
     var kid: String
 
     func run() throws {

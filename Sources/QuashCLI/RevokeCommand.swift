@@ -13,15 +13,16 @@ struct RevokeCommand: ParsableCommand {
             time: it is stored then, and goes on being applied.
             """)
 
-    @Option(help: "One token, by its jti. May be repeated, as the others may.")
+    // An identifier may begin with a dash.
+    @Option(parsing: .unconditionalSingleValue, help: "One token, by its jti. May be repeated, as the others may.")
     var jti: [String] = []
-    @Option(help: "Every token of one sign-in.")
+    @Option(parsing: .unconditionalSingleValue, help: "Every token of one sign-in.")
     var session: [String] = []
-    @Option(help: "Every token of a subject.")
+    @Option(parsing: .unconditionalSingleValue, help: "Every token of a subject.")
     var sub: [String] = []
-    @Option(help: "Every token issued to a client.")
+    @Option(parsing: .unconditionalSingleValue, help: "Every token issued to a client.")
     var client: [String] = []
-    @Option(help: "Every token signed with a key.")
+    @Option(parsing: .unconditionalSingleValue, help: "Every token signed with a key.")
     var kid: [String] = []
     @Flag(help: "Every token there is.")
     var all = false

@@ -47,10 +47,13 @@ extension RedisClient {
     package func readServerFacts(
         timeout: Duration, completion: @escaping (Result<ServerFacts, RedisError>) -> Void
     ) {
+        let isFoundBySentinels = location.isFoundBySentinels
         send(RedisCommand("INFO"), timeout: timeout) { result in
             completion(
                 result.flatMap { reply in
-                    Result { () throws(RedisError) in try ServerFacts(info: reply.text ?? "") }
+                    Result { () throws(RedisError) in
+                        try ServerFacts(info: reply.text ?? "", isFoundBySentinels: isFoundBySentinels)
+                    }
                 })
         }
     }

@@ -18,6 +18,7 @@ package final class RedisClient {
     }
 
     let loop: Loop
+    let location: RedisLocation
     private let stateChanged: (State) -> Void
     private var link: RedisLink?
     private var pipeline = CommandPipeline<Request>()
@@ -35,6 +36,7 @@ package final class RedisClient {
     /// - Parameter stateChanged: called on the loop, never after `close()`.
     package init(on loop: Loop, options: RedisOptions, stateChanged: @escaping (State) -> Void = { _ in }) {
         self.loop = loop
+        location = options.location
         self.stateChanged = stateChanged
         link = RedisLink(on: loop, options: options, user: self)
         deadlineTimer = Timer(on: loop) { [weak self] in self?.deadlineReached() }
@@ -47,6 +49,9 @@ package final class RedisClient {
     }
 
     package var isUp: Bool { link?.isUp ?? false }
+
+    /// The server that the connection is to; nil while there is none.
+    package var server: Endpoint? { link?.server }
 
     /// Counts the connections that came up: what a completion captured before it tells whether the reply it brings came
     /// over the same connection as another.

@@ -16,4 +16,8 @@ package enum RedisLimits {
     package static let maxErrorTextBytes = 256
     /// Databases: SELECT takes a number below `databases` of redis.conf, which is far below this.
     package static let maxDatabase = 65_535
+    /// Sentinels that a URL may name: each may cost the whole connect timeout before the next is asked.
+    package static let maxSentinels = 16
+    /// Bytes of the name by which sentinels know a master.
+    package static let maxMasterNameBytes = 128
 }

@@ -10,7 +10,8 @@ protocol RedisLinkUser: AnyObject {
     func link(_ link: RedisLink, lost error: RedisError)
 }
 
-/// Drives a `LinkMachine`: one connection to Redis at a time, greeted, decoded, and made again when it is lost.
+/// Drives a `LinkMachine`: one connection at a time, to Redis or to a sentinel that is asked for it, greeted, decoded,
+/// and made again when it is lost.
 final class RedisLink {
     private let loop: Loop
     private let options: RedisOptions
@@ -36,9 +37,11 @@ final class RedisLink {
     var isUp: Bool { machine.isUp }
     var generation: UInt64 { machine.generation }
 
+    /// The server that the link is up with.
+    var server: Endpoint? { machine.server }
+
     func start() {
-        machine.start(now: loop.now)
-        connect()
+        connect(to: machine.start(now: loop.now))
     }
 
     /// Writes a command on the connection that is up.
@@ -46,26 +49,28 @@ final class RedisLink {
     /// - Throws: `.unavailable` or `.overloaded`, and then no byte of it was written.
     func write(_ command: RedisCommand) throws(RedisError) {
         guard let connection, machine.isUp else {
-            throw RedisError(.unavailable, "there is no connection to Redis at \(options.endpoint)")
+            throw RedisError(.unavailable, "there is no connection to \(machine.peer)")
         }
         let bytes = command.encoded
         guard connection.queuedBytes + bytes.count <= RedisLimits.maxQueuedBytes else {
             throw RedisError(
-                .overloaded, "Redis at \(options.endpoint) takes commands too slowly: too many bytes wait to be written"
-            )
+                .overloaded, "\(machine.peer) takes commands too slowly: too many bytes wait to be written")
         }
         connection.write(bytes)
     }
 
-    /// Gives the connection up, tells the user, and waits before the next attempt.
+    /// Gives the connection up, tells the user, and waits before the next attempt; but a sentinel is followed by the
+    /// next one.
     func drop(_ error: RedisError) {
-        guard let connection else { return }
-        self.connection = nil
-        reader = nil
-        connection.close()
-        machine.lost(now: loop.now, random: UInt64.random(in: .min ... .max))
-        arm()
-        user?.link(self, lost: error)
+        guard connection != nil else { return }
+        disconnect()
+        switch machine.lost(error, now: loop.now, random: UInt64.random(in: .min ... .max)) {
+        case .nothing: break
+        case .connect(let endpoint): connect(to: endpoint)
+        case .tell(let error):
+            arm()
+            user?.link(self, lost: error)
+        }
     }
 
     /// Ends the link; nothing is told to the user any more.
@@ -73,15 +78,20 @@ final class RedisLink {
         machine.close()
         timer?.close()
         timer = nil
-        reader = nil
-        connection?.close()
-        connection = nil
+        disconnect()
     }
 
-    private func connect() {
+    private func disconnect() {
+        let connection = connection
+        self.connection = nil
+        reader = nil
+        connection?.close()
+    }
+
+    private func connect(to endpoint: Endpoint) {
         reader = RESPReader()
         connection = Connection.connect(
-            on: loop, to: options.endpoint, tls: options.tls, timeout: options.connectTimeout,
+            on: loop, to: endpoint, tls: options.tls, timeout: options.connectTimeout,
             limits: ConnectionLimits(maxQueuedBytes: RedisLimits.maxQueuedBytes), delegate: self)
         arm()
     }
@@ -89,7 +99,7 @@ final class RedisLink {
     private func deadlineReached() {
         switch machine.deadlineReached(now: loop.now) {
         case .nothing: arm()
-        case .connect: connect()
+        case .connect(let endpoint): connect(to: endpoint)
         case .drop(let error): drop(error)
         }
     }
@@ -105,10 +115,16 @@ final class RedisLink {
     private func received(_ reply: RESPValue) {
         switch machine.received(reply, now: loop.now) {
         case .nothing: break
+        case .connect(let endpoint):
+            disconnect()
+            connect(to: endpoint)
         case .becameUp:
             arm()
             user?.linkCameUp(self)
         case .deliver: user?.link(self, received: reply)
+        case .deliverAndDrop(let error):
+            user?.link(self, received: reply)
+            drop(error)
         case .drop(let error): drop(error)
         }
     }
@@ -141,6 +157,6 @@ extension RedisLink: ConnectionDelegate {
         guard connection === self.connection else { return }
         // Without a reason it would be this side that closed, and that is done in `drop` and `close` alone.
         let words = reason?.description ?? "the connection closed"
-        drop(RedisError(.unavailable, "Redis at \(options.endpoint): \(words)"))
+        drop(RedisError(.unavailable, "\(machine.peer): \(words)"))
     }
 }

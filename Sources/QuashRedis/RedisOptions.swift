@@ -1,10 +1,10 @@
 package import QuashCrypto
-package import QuashLoop
 
 /// How to reach one Redis, and how long to wait for it.
 package struct RedisOptions: Sendable {
-    package let endpoint: Endpoint
-    /// Nil for a plain connection. The server's certificate must be for the host of the endpoint.
+    package let location: RedisLocation
+    /// Nil for a plain connection. The server's certificate must be for the host that is connected to: the one of the
+    /// URL, or the one that a sentinel names.
     package let tls: TLSContext?
     package let user: String?
     /// Never logged: a value of this type describes itself by its address.
@@ -12,7 +12,8 @@ package struct RedisOptions: Sendable {
     package let database: Int
     /// The name of each connection in CLIENT LIST; not set when nil, or when the server does not allow it.
     package var clientName: String?
-    /// For everything from the first packet to the last answer of the handshake.
+    /// For everything from the first packet to the last answer of the handshake; and for each sentinel that is asked
+    /// before.
     package var connectTimeout: Duration = .seconds(2)
     /// The wait after a first failure, and the longest.
     package var backoff: ClosedRange<Duration> = .milliseconds(50) ... .seconds(2)
@@ -28,12 +29,12 @@ package struct RedisOptions: Sendable {
         identity: TLSContext.Identity? = nil
     ) throws(RedisError) {
         guard url.usesTLS || (authoritiesFile == nil && identity == nil) else {
-            throw RedisError(.configuration, "certificates are given for \(url), which is not a rediss:// URL")
+            throw RedisError(.configuration, "certificates are given for \(url), which does not speak TLS")
         }
         guard url.password == nil || password == nil else {
             throw RedisError(.configuration, "\(url) has a password, and another one is given too: use one")
         }
-        endpoint = url.endpoint
+        location = url.location
         user = url.user
         database = url.database
         do throws(CryptoError) {
@@ -51,7 +52,7 @@ package struct RedisOptions: Sendable {
 }
 
 extension RedisOptions: CustomStringConvertible, CustomReflectable {
-    package var description: String { "\(endpoint)" }
+    package var description: String { "\(location)" }
     /// Without children, so that `dump` and string interpolation of what holds these options show no password.
     package var customMirror: Mirror { Mirror(self, children: [:]) }
 }

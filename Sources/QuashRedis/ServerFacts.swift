@@ -5,14 +5,22 @@ package struct ServerFacts: Equatable, Sendable {
     package let evictedKeys: Int64
     package let hasAppendOnlyFile: Bool
     package let role: String
+    /// Whether its last snapshot failed, for which it refuses writes unless it is told otherwise.
+    package let isSnapshotFailed: Bool
+    /// Whether it refuses writes when too few replicas follow it.
+    package let needsReplicasToWrite: Bool
+    /// Whether sentinels may promote another server while this one lives on, cut off from them.
+    package let isFoundBySentinels: Bool
 
     /// The oldest version whose scripts may say `#!lua flags=allow-oom`, so that a full Redis takes a revocation still.
     package static let minimumVersion = (major: 7, minor: 0)
 
     /// Reads the answer of INFO: lines `name:value`, of which most do not matter here.
     ///
+    /// - Parameter isFoundBySentinels: what INFO does not say.
     /// - Throws: `.protocolViolation` when a fact is missing.
-    package init(info: String) throws(RedisError) {
+    package init(info: String, isFoundBySentinels: Bool = false) throws(RedisError) {
+        self.isFoundBySentinels = isFoundBySentinels
         var fields: [Substring: Substring] = [:]
         // A line end is CRLF, which is one Character and so no separator of lines for `split` by "\n".
         for line in info.split(whereSeparator: \.isNewline) {
@@ -30,6 +38,9 @@ package struct ServerFacts: Equatable, Sendable {
         evictedKeys = Int64(try field("evicted_keys")) ?? 0
         hasAppendOnlyFile = try field("aof_enabled") == "1"
         role = try field("role")
+        isSnapshotFailed = fields["rdb_last_bgsave_status"] == "err"
+        // There is such a line only while neither min-replicas-to-write nor min-replicas-max-lag is 0.
+        needsReplicasToWrite = fields["min_slaves_good_slaves"] != nil
     }
 
     /// Why this Redis must not be used, in sentences that say what to do; empty when nothing speaks against it.
@@ -46,6 +57,12 @@ package struct ServerFacts: Equatable, Sendable {
             refusals.append(
                 "Redis \(version) is too old: use \(Self.minimumVersion.major).\(Self.minimumVersion.minor) or newer")
         }
+        if isFoundBySentinels, !needsReplicasToWrite {
+            refusals.append(
+                "Redis takes writes without a replica, so that a master which was cut off would go on granting leases "
+                    + "beside the one that the sentinels promoted: set min-replicas-to-write 1 and "
+                    + "min-replicas-max-lag 10 on the master and on every replica")
+        }
         return refusals
     }
 
@@ -55,7 +72,13 @@ package struct ServerFacts: Equatable, Sendable {
         if !hasAppendOnlyFile {
             warnings.append(
                 "Redis keeps no append-only file: a crash of it loses every revocation that came after its "
-                    + "last snapshot; set appendonly yes")
+                    + "last snapshot; run CONFIG SET appendonly yes, and only then write it into its file, because a "
+                    + "Redis that is restarted with it for the first time begins without its data")
+        }
+        if isSnapshotFailed {
+            warnings.append(
+                "Redis could not write its last snapshot: until it can, it refuses every script, and with that every "
+                    + "lease; make room for it, or set save \"\" where an append-only file is kept")
         }
         if evictedKeys > 0 {
             warnings.append(

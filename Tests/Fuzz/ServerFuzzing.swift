@@ -34,7 +34,7 @@ func fuzzRedisAnswer(_ bytes: [UInt8]) throws(BrokenProperty) {
 private func fuzzFleet(_ reply: NodesReply) {
     let now = ClockReading(boot: BootInstant(nanoseconds: 1_000_000_000), wallNanoseconds: 1_800_000_000_000_000_000)
     var fleet = Fleet(lease: .seconds(5), fence: .zero)
-    fleet.entered(reply.head.epoch, lease: .seconds(5), now: now.boot)
+    fleet.entered(reply.head.epoch, lease: .seconds(5), fence: .zero, now: now.boot)
     fleet.observed(reply.registry, of: reply.head.epoch, now: now)
     let confirmation = fleet.confirmation(of: reply.head, among: reply.registry, now: now.boot)
     _ = fleet.progress(of: confirmation, now: now.boot + .seconds(6))

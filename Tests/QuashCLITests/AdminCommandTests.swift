@@ -43,6 +43,12 @@ struct AdminCommandTests {
         #expect(body == ["jti": "a", "wait": "stored"])
     }
 
+    @Test func anIdentifierMayBeginWithADash() throws {
+        let (result, body) = try revoke("--session", "-x", "--session", "--y", answer: Self.stored)
+        #expect(result.exit == .code(0))
+        #expect(body == ["session": ["-x", "--y"], "wait": "stored"])
+    }
+
     @Test func confirmedIsDone() throws {
         let (result, body) = try revoke(
             "--sub", "a", "--sub", "b", "--issued-before", "2026-01-31T13:00:00+01:00", "--reason", "lost phone",

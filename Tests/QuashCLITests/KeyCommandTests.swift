@@ -58,6 +58,16 @@ struct KeyCommandTests {
         }
     }
 
+    /// One thumbprint in 64 does.
+    @Test func aKeyWhoseNameBeginsWithADashCanBeNamed() throws {
+        _ = try keys("generate")
+        for command in ["rotate", "retire"] {
+            let result = try quash("keys", command, "--kid", "-abc", "--file", path)
+            #expect(result.exit == .code(4))
+            #expect(result.errors.contains("-abc"), "\(result.errors)")
+        }
+    }
+
     @Test func noKeyIsEverOverwrittenOrLost() throws {
         let key = try #require(try keys("generate").first)
         let again = try quash("keys", "generate", "--file", path)

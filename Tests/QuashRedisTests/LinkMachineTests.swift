@@ -10,6 +10,7 @@ func at(_ milliseconds: Int) -> LoopInstant {
 
 let ok = RESPValue.simple(Array("OK".utf8))
 let pong = RESPValue.simple(Array("PONG".utf8))
+let gone = RedisError(.unavailable, "the connection is gone")
 
 @Suite struct HandshakeTests {
     private func options(_ url: String, name: String? = nil) throws -> RedisOptions {
@@ -61,6 +62,33 @@ let pong = RESPValue.simple(Array("PONG".utf8))
         #expect(try handshake.received(.error("NOPERM this user has no permissions to run the 'ping' command")))
     }
 
+    @Test func asksForTheRoleOfAServerThatSentinelsName() throws {
+        let server = Endpoint.tcp(host: "h", port: 1)
+        let master = RESPValue.array([.bulk(Array("master".utf8)), .integer(0), .array([])])
+        var handshake = Handshake(try options("redis-sentinel://h/m"), expectedMaster: server)
+        #expect(handshake.commands == [RedisCommand("ROLE"), RedisCommand("PING")])
+        #expect(try !handshake.received(master))
+        #expect(try handshake.received(pong))
+        for (role, word) in [("slave", "a replica"), ("sentinel", "no master")] {
+            var handshake = Handshake(try options("redis-sentinel://h/m"), expectedMaster: server)
+            let error = #expect(throws: RedisError.self) {
+                try handshake.received(.array([.bulk(Array(role.utf8))]))
+            }
+            #expect(error?.code == .unavailable && error?.description.hasSuffix(word) == true)
+        }
+        for reply in [ok, .array([]), .array([.null]), .null] {
+            var handshake = Handshake(try options("redis-sentinel://h/m"), expectedMaster: server)
+            let error = #expect(throws: RedisError.self) { try handshake.received(reply) }
+            #expect(error?.code == .protocolViolation)
+        }
+        // Who may not ask cannot be sure.
+        var forbidden = Handshake(try options("redis-sentinel://h/m"), expectedMaster: server)
+        let error = #expect(throws: RedisError.self) {
+            try forbidden.received(.error("NOPERM this user has no permissions to run the 'role' command"))
+        }
+        #expect(error?.serverPrefix == "NOPERM" && error?.description.contains("ROLE") == true)
+    }
+
     @Test func refusesWhatIsNotRedis() throws {
         for reply in [ok, .integer(1), .array([]), .null, .bulk(Array("PONG".utf8))] {
             var handshake = Handshake(try options("redis://h"))
@@ -71,6 +99,8 @@ let pong = RESPValue.simple(Array("PONG".utf8))
 }
 
 @Suite struct LinkMachineTests {
+    private let host = Endpoint.tcp(host: "h", port: 6_379)
+
     private func machine(_ url: String = "redis://h") throws -> LinkMachine {
         LinkMachine(try RedisOptions(url: RedisURL(url)))
     }
@@ -78,7 +108,7 @@ let pong = RESPValue.simple(Array("PONG".utf8))
     /// A machine that is up since `moment`.
     private func up(at moment: LoopInstant) throws -> LinkMachine {
         var machine = try machine()
-        machine.start(now: moment)
+        _ = machine.start(now: moment)
         _ = machine.opened()
         #expect(machine.received(pong, now: moment) == .becameUp)
         return machine
@@ -87,7 +117,7 @@ let pong = RESPValue.simple(Array("PONG".utf8))
     @Test func connectsGreetsAndIsUp() throws {
         var machine = try machine("redis://:secret@h")
         #expect(machine.deadline == nil && !machine.isUp)
-        machine.start(now: at(0))
+        #expect(machine.start(now: at(0)) == host)
         #expect(machine.deadline == at(2_000))
         #expect(machine.opened() == [RedisCommand("AUTH", "secret"), RedisCommand("PING")])
         #expect(machine.deadline == at(2_000), "one deadline for all of it")
@@ -101,7 +131,7 @@ let pong = RESPValue.simple(Array("PONG".utf8))
     @Test func givesUpAConnectionThatTakesTooLong() throws {
         for isOpened in [false, true] {
             var machine = try machine()
-            machine.start(now: at(0))
+            #expect(machine.start(now: at(0)) == host)
             if isOpened { _ = machine.opened() }
             #expect(machine.deadlineReached(now: at(1_999)) == .nothing)
             guard case .drop(let error) = machine.deadlineReached(now: at(2_000)) else {
@@ -109,14 +139,14 @@ let pong = RESPValue.simple(Array("PONG".utf8))
                 continue
             }
             #expect(error.code == .timedOut)
-            machine.lost(now: at(2_000), random: .max)
+            #expect(machine.lost(gone, now: at(2_000), random: .max) == .tell(gone))
             #expect(machine.deadline == at(2_050))
         }
     }
 
     @Test func dropsAConnectionThatIsRefused() throws {
         var machine = try machine("redis://:secret@h")
-        machine.start(now: at(0))
+        #expect(machine.start(now: at(0)) == host)
         _ = machine.opened()
         guard case .drop(let error) = machine.received(.error("WRONGPASS no"), now: at(1)) else {
             Issue.record("the connection was not dropped")
@@ -128,15 +158,15 @@ let pong = RESPValue.simple(Array("PONG".utf8))
 
     @Test func triesAgainAfterAWait() throws {
         var machine = try machine()
-        machine.start(now: at(0))
-        machine.lost(now: at(10), random: .max)
+        #expect(machine.start(now: at(0)) == host)
+        #expect(machine.lost(gone, now: at(10), random: .max) == .tell(gone))
         #expect(machine.deadline == at(60))
         #expect(machine.deadlineReached(now: at(59)) == .nothing)
-        #expect(machine.deadlineReached(now: at(60)) == .connect)
+        #expect(machine.deadlineReached(now: at(60)) == .connect(host))
         #expect(machine.deadline == at(2_060))
-        machine.lost(now: at(70), random: .max)
+        #expect(machine.lost(gone, now: at(70), random: .max) == .tell(gone))
         #expect(machine.deadline == at(170), "the second wait is twice the first")
-        #expect(machine.deadlineReached(now: at(200)) == .connect)
+        #expect(machine.deadlineReached(now: at(200)) == .connect(host))
         #expect(machine.opened() == [RedisCommand("PING")])
         #expect(machine.received(pong, now: at(201)) == .becameUp)
         #expect(machine.generation == 1, "failed attempts are no connections")
@@ -144,9 +174,9 @@ let pong = RESPValue.simple(Array("PONG".utf8))
 
     @Test func countsConnections() throws {
         var machine = try up(at: at(0))
-        machine.lost(now: at(1), random: 0)
+        #expect(machine.lost(gone, now: at(1), random: 0) == .tell(gone))
         #expect(!machine.isUp && machine.generation == 1)
-        #expect(machine.deadlineReached(now: at(100)) == .connect)
+        #expect(machine.deadlineReached(now: at(100)) == .connect(host))
         _ = machine.opened()
         #expect(machine.received(pong, now: at(101)) == .becameUp)
         #expect(machine.generation == 2)
@@ -156,23 +186,23 @@ let pong = RESPValue.simple(Array("PONG".utf8))
         var machine = try up(at: at(0))
         var now = 0
         for wait in [50, 100, 200, 400, 800, 1_600, 2_000] {
-            machine.lost(now: at(now), random: .max)
+            #expect(machine.lost(gone, now: at(now), random: .max) == .tell(gone))
             #expect(machine.deadline == at(now + wait))
             now += wait
-            #expect(machine.deadlineReached(now: at(now)) == .connect)
+            #expect(machine.deadlineReached(now: at(now)) == .connect(host))
             _ = machine.opened()
             #expect(machine.received(pong, now: at(now)) == .becameUp)
         }
         now += 2_000
-        machine.lost(now: at(now), random: .max)
+        #expect(machine.lost(gone, now: at(now), random: .max) == .tell(gone))
         #expect(machine.deadline == at(now + 50), "a connection that held makes it forget")
     }
 
     @Test func staysClosed() throws {
         var machine = try up(at: at(0))
         machine.close()
-        #expect(machine.deadline == nil && !machine.isUp)
-        machine.lost(now: at(1), random: 0)
+        #expect(machine.deadline == nil && !machine.isUp && machine.server == nil)
+        #expect(machine.lost(gone, now: at(1), random: 0) == .nothing)
         #expect(machine.deadline == nil)
         #expect(machine.deadlineReached(now: at(10_000)) == .nothing)
     }

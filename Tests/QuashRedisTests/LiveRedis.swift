@@ -72,6 +72,12 @@ final class LiveClient {
         return try replies.wait(count: 1)[0].get()
     }
 
+    func facts() throws -> ServerFacts {
+        let facts = Recorder<Result<ServerFacts, RedisError>>()
+        onClient { $0.readServerFacts(timeout: .seconds(10)) { facts.record($0) } }
+        return try facts.wait(count: 1)[0].get()
+    }
+
     func eval(_ script: RedisScript, keys: [String] = [], arguments: [String] = []) throws -> RESPValue {
         let replies = Recorder<Reply>()
         let (keys, arguments) = (keys.map { Array($0.utf8) }, arguments.map { Array($0.utf8) })

@@ -96,17 +96,12 @@ import Testing
     @Test func tellsTheFactsOfAServer() throws {
         let server = try RedisServer.start(.init(settings: ["maxmemory-policy": "allkeys-lru", "appendonly": "yes"]))
         let client = try LiveClient(upAt: server.url)
-        func facts() throws -> ServerFacts {
-            let facts = Recorder<Result<ServerFacts, RedisError>>()
-            client.onClient { $0.readServerFacts(timeout: .seconds(10)) { facts.record($0) } }
-            return try facts.wait(count: 1)[0].get()
-        }
-        let evicting = try facts()
+        let evicting = try client.facts()
         #expect(evicting.refusals.count == 1 && evicting.refusals[0].contains("allkeys-lru"))
         #expect(evicting.warnings.isEmpty && evicting.hasAppendOnlyFile)
         try server.cli("CONFIG", "SET", "maxmemory-policy", "noeviction")
         try server.cli("CONFIG", "SET", "appendonly", "no")
-        let forgetful = try facts()
+        let forgetful = try client.facts()
         #expect(forgetful.refusals.isEmpty)
         #expect(forgetful.warnings.count == 1 && forgetful.warnings[0].contains("appendonly"))
     }

@@ -5,11 +5,12 @@ import Testing
 @Suite struct FeedWriterTests {
     private static let settings = FeedWriter.Settings(issuer: "a", issuers: ["a", "b"])
     private static let lease: Duration = .seconds(5)
+    private static let fence: Duration = .seconds(3)
 
     private func now(_ milliseconds: Int64) -> BootInstant { ClockReading.at(milliseconds).boot }
 
     private func begun(_ epoch: Epoch, isOpen: Bool = false, isNew: Bool = true) -> BeginReply {
-        BeginReply(epoch: epoch, isOpen: isOpen, lease: Self.lease, isNew: isNew)
+        BeginReply(epoch: epoch, isOpen: isOpen, lease: Self.lease, fence: Self.fence, isNew: isNew)
     }
 
     private func stored(_ sequence: UInt64, _ epoch: Epoch = .first) -> RevokeReply {
@@ -34,7 +35,7 @@ import Testing
         #expect(writer.connected(now: now(0)) == [.begin])
         #expect(
             writer.begun(begun(epoch, isOpen: true), now: now(1))
-                == [.entered(epoch, lease: Self.lease), .readOutbox(run: 1)])
+                == [.entered(epoch, lease: Self.lease, fence: Self.fence), .readOutbox(run: 1)])
         #expect(writer.outboxRead([], run: 1, now: now(2)) == [.declareRestored(epoch, excused: [])])
         #expect(writer.declared(.open, now: now(3)) == [.report(.opened(epoch))])
         return writer
@@ -75,7 +76,9 @@ import Testing
         #expect(writer.disconnected().isEmpty)
         #expect(writer.connected(now: now(30)) == [.begin])
         #expect(
-            writer.begun(begun(.first, isOpen: true), now: now(31)) == [.entered(.first, lease: Self.lease)])
+            writer.begun(begun(.first, isOpen: true), now: now(31)) == [
+                .entered(.first, lease: Self.lease, fence: Self.fence)
+            ])
     }
 
     @Test func aCommitOfUnknownFateIsSettledByARun() {
@@ -94,7 +97,9 @@ import Testing
         // That it was entered is durable before anything is written to it.
         #expect(writer.begun(begun(.second), now: now(1)) == [.persistEpoch(.second)])
         #expect(
-            writer.persistedEpoch(.second) == [.entered(.second, lease: Self.lease), .readOutbox(run: 1)])
+            writer.persistedEpoch(.second) == [
+                .entered(.second, lease: Self.lease, fence: Self.fence), .readOutbox(run: 1),
+            ])
         let all = (1...250).map { Revocation.token(UInt64($0)) }
         #expect(writer.outboxRead(all, run: 1, now: now(2)) == [.readDirectory])
         let kept = Array(all.prefix(10))
@@ -159,7 +164,10 @@ import Testing
         _ = writer.begun(begun(.second), now: now(12))
         #expect(
             writer.persistedEpoch(.second)
-                == [.entered(.second, lease: Self.lease), .commit(id, commit, .second), .readOutbox(run: 2)])
+                == [
+                    .entered(.second, lease: Self.lease, fence: Self.fence), .commit(id, commit, .second),
+                    .readOutbox(run: 2),
+                ])
         // Sent before this issuer came there itself: sent again, and nothing begins anew.
         #expect(writer.committed(id, .elsewhere(.second), now: now(13)) == [.commit(id, commit, .second)])
         #expect(writer.committed(id, stored(1, .second), now: now(14)) == [.answer(id, stored(1, .second))])

@@ -22,7 +22,7 @@ import Testing
     /// A fleet of an epoch that began long before 100 s.
     private func recovered() -> Fleet {
         var fleet = Fleet(lease: Self.lease, fence: Self.fence)
-        fleet.entered(.first, lease: Self.lease, now: now(0))
+        fleet.entered(.first, lease: Self.lease, fence: Self.fence, now: now(0))
         return fleet
     }
 
@@ -93,20 +93,20 @@ import Testing
 
     @Test func S5_nothingIsConfirmedBeforeTheLeasesOfTheEpochBeforeHaveEnded() {
         var fleet = recovered()
-        fleet.entered(.second, lease: Self.lease, now: now(200_000))
+        fleet.entered(.second, lease: Self.lease, fence: Self.fence, now: now(200_000))
         let confirmation = fleet.confirmation(
             of: position(1, .second), among: Registry(entries: []), now: now(200_001))
         let end = now(200_000 + Self.bound + 2000)
         #expect(fleet.progress(of: confirmation, now: now(200_001)) == .pending(until: end))
         #expect(fleet.progress(of: confirmation, now: end) == .confirmed)
         // Another connection to the same epoch is not another beginning of it.
-        fleet.entered(.second, lease: Self.lease, now: now(203_000))
+        fleet.entered(.second, lease: Self.lease, fence: Self.fence, now: now(203_000))
         #expect(fleet.progress(of: confirmation, now: end) == .confirmed)
     }
 
     @Test func S5_theLongestLeaseThatWasEverAllowedCounts() {
         var fleet = recovered()
-        fleet.entered(.second, lease: .seconds(30), now: now(200_000))
+        fleet.entered(.second, lease: .seconds(30), fence: Self.fence, now: now(200_000))
         let confirmation = fleet.confirmation(
             of: position(1, .second), among: Registry(entries: []), now: now(200_001))
         guard case .pending(let end) = fleet.progress(of: confirmation, now: now(200_001)) else {
@@ -118,7 +118,7 @@ import Testing
     @Test func whatWasCommittedInAnEpochThatIsOverIsNeverConfirmed() {
         var fleet = recovered()
         let confirmation = commit(8, [entry("a", 8, granted: 1)], &fleet)
-        fleet.entered(.second, lease: Self.lease, now: now(100_001))
+        fleet.entered(.second, lease: Self.lease, fence: Self.fence, now: now(100_001))
         fleet.acknowledged(
             Acknowledgement(node: "a", position: position(8, .second)), now: .at(100_002))
         #expect(fleet.progress(of: confirmation, now: now(999_000)) == .superseded)

@@ -75,6 +75,9 @@ package final class RedisServer {
             settings["tls-cert-file"] = try folder.write("server.pem", TestCertificates.server)
             settings["tls-key-file"] = try folder.write("server.key", TestCertificates.serverKey)
             settings["tls-ca-cert-file"] = try folder.write("ca.pem", TestCertificates.authority)
+            // As a replica it is a client itself.
+            settings["tls-client-cert-file"] = try folder.write("client.pem", TestCertificates.client)
+            settings["tls-client-key-file"] = try folder.write("client.key", TestCertificates.clientKey)
         }
         settings.merge(options.settings) { _, given in given }
         settings = settings.filter { !options.omitted.contains($0.key) }
@@ -127,7 +130,8 @@ package final class RedisServer {
         process.signal(SIGCONT)
     }
 
-    private static let cliUser = "quash-test-cli"
+    /// A user of every such server who may do everything, with any password.
+    static let cliUser = "quash-test-cli"
 
     private static func launch(_ arguments: [String], in folder: TemporaryFolder) throws -> ChildProcess {
         try ChildProcess(arguments, workingFolder: folder.path, outputPath: folder.path("redis.log"))

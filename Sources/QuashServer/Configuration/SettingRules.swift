@@ -55,8 +55,8 @@ struct SettingRule: Sendable {
         .together(SettingsTable.redisCertFile, SettingsTable.redisKeyFile),
         SettingRule(
             SettingsTable.redisCAFile, SettingsTable.redisCertFile, SettingsTable.redisURL,
-            statement: "certificates are of use with a rediss:// URL alone",
-            remedy: "write rediss:// in redis-url, or take the files out"
+            statement: "certificates are of use with a rediss:// or rediss-sentinel:// URL alone",
+            remedy: "write one in redis-url, or take the files out"
         ) {
             !($0.has(SettingsTable.redisCAFile) || $0.has(SettingsTable.redisCertFile))
                 || $0.value(SettingsTable.redisURL).usesTLS
@@ -91,6 +91,15 @@ struct SettingRule: Sendable {
             remedy: "shorten access-ttl or lengthen refresh-ttl"
         ) {
             $0.value(SettingsTable.accessTTL) <= $0.value(SettingsTable.refreshTTL)
+        },
+        SettingRule(
+            for: [.issuer], SettingsTable.redisURL, SettingsTable.fence,
+            statement: "a Redis that sentinels watch has a fence of 3s at least, and any other has 3s at least or none",
+            remedy: "set fence to min-replicas-max-lag of the Redis and two seconds"
+        ) {
+            let fence = $0.value(SettingsTable.fence)
+            return fence >= .seconds(3)
+                || fence == .zero && !$0.value(SettingsTable.redisURL).location.isFoundBySentinels
         },
         SettingRule(
             for: [.issuer], SettingsTable.issuers, SettingsTable.nodeID,

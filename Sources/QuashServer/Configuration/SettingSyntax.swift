@@ -145,12 +145,12 @@ extension SettingSyntax where Value == [String] {
 
 extension SettingSyntax where Value == RedisURL {
     static var redisURL: Self {
-        Self("`redis://`, `rediss://` or `unix://` URL") { text throws(SettingFlaw) in
+        Self("`redis://`, `rediss://`, `redis-sentinel://` or `unix://` URL") { text throws(SettingFlaw) in
             do throws(RedisError) {
                 return try RedisURL(text)
             } catch {
                 // The error names the URL, with its password masked.
-                throw SettingFlaw("is refused: \(error)", "write redis://[[user]:password@]host[:port][/database]")
+                throw SettingFlaw("is refused: \(error)", "write \(RedisURL.form(of: text))")
             }
         } describe: {
             $0.description

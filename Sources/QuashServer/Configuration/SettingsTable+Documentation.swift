@@ -38,8 +38,30 @@ extension SettingsTable {
         for rule in SettingRule.all {
             page += "- \(rule.statement): \(rule.settings.map { "`\($0.name)`" }.joined(separator: ", "))\n"
         }
-        return page
+        return page + "\n" + sentinelSection
     }
+
+    private static let sentinelSection = """
+        ## Redis behind sentinels
+
+        `redis-sentinel://[[user]:password@]host[:port][,host[:port]...]/master-name[/database]` names sentinels, with
+        port 26379 where none is given, and the name by which they know the master. `rediss-sentinel://` speaks TLS to
+        them and to the master. User and password are those of Redis; the sentinels are asked without any.
+
+        For each connection the sentinels are asked in turn, the one that answered last first. The server that is named
+        is used only if it says itself that it is the master, so the user in Redis needs the command `ROLE` (`+role`).
+
+        Set `min-replicas-to-write 1` and `min-replicas-max-lag 10` on the master and on every replica. A master without
+        them is refused: only so does one that was cut off stop granting leases while another is promoted. And run two
+        replicas or more: with one, the promoted server takes no writes until the old master is back as its replica. Run
+        a sentinel beside each server: then those that promote another server are with the greater part of the servers,
+        and no replica is left with the old master.
+
+        A master that no replica answers grants nothing for longer than `fence`, which is `min-replicas-max-lag` and two
+        seconds, because Redis compares whole seconds and looks at them once a second. The scripts look for themselves,
+        too: a process that was stopped would count its replicas as before until it had looked again.
+
+        """
 
     /// The settings of one role, for `--help`: flag, what it takes, default, meaning.
     package static func help(for role: Role) -> String {

@@ -21,7 +21,8 @@ package enum SettingsTable {
 
     static let redisURL = Setting(
         "redis-url", .redisURL, default: .text("redis://127.0.0.1:6379/0"),
-        "The Redis that carries the feed. `rediss://` speaks TLS; `unix:///path?db=0` is a socket.")
+        "The Redis that carries the feed. `rediss://` speaks TLS; `unix:///path?db=0` is a socket; "
+            + "`redis-sentinel://host,host/master-name` asks sentinels for the master.")
     static let redisPassword = Setting(
         "redis-password", .secret(.password), places: .environmentAlone, "The password for Redis itself.")
     static let redisPasswordFile = Setting(
@@ -116,7 +117,7 @@ package enum SettingsTable {
         "Time between two renewals of the lease.")
     static let fence = Setting(
         "fence", roles: [.issuer], .duration(.zero ... .minutes(5)), default: .text("0s"),
-        "How long a Redis master that was replaced may go on serving: `min-replicas-max-lag` and a second.")
+        "How long a Redis master that was replaced may go on serving: `min-replicas-max-lag` and two seconds.")
     static let clockSkew = Setting(
         "clock-skew", .duration(.zero ... .minutes(5)), default: .text("0s"),
         "How far the clocks of issuer and validators may differ: added to every expiry.")

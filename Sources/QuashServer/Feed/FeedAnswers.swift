@@ -83,8 +83,12 @@ extension BeginReply {
         }
         let isNew = try answer.integer() == 1
         let lease = try answer.integer()
-        guard Registry.milliseconds.contains(lease) else { throw FeedAnswerError(script: FeedScript.begin) }
-        self.init(epoch: epoch, isOpen: state == "open", lease: .milliseconds(lease), isNew: isNew)
+        let fence = try answer.integer()
+        guard Registry.milliseconds.contains(lease), (0...3600).contains(fence) else {
+            throw FeedAnswerError(script: FeedScript.begin)
+        }
+        self.init(
+            epoch: epoch, isOpen: state == "open", lease: .milliseconds(lease), fence: .seconds(fence), isNew: isNew)
     }
 }
 

@@ -125,7 +125,8 @@ final class FeedFollower {
     private func stateChanged(_ state: RedisClient.State) {
         switch state {
         case .up:
-            log.info("connected to redis", metadata: ["address": "\(settings.redis)"])
+            let address = client?.server.map { "\($0)" } ?? "\(settings.redis)"
+            log.info("connected to redis", metadata: ["address": "\(address)"])
             status.update { $0.isConnected = true }
             inspect()
         case .down(let error):

@@ -77,7 +77,9 @@ final class FleetObserver {
 
     // MARK: What others ask for
 
-    func entered(_ epoch: Epoch, lease: Duration) { fleet.entered(epoch, lease: lease, now: .now) }
+    func entered(_ epoch: Epoch, lease: Duration, fence: Duration) {
+        fleet.entered(epoch, lease: lease, fence: fence, now: .now)
+    }
 
     /// Answers once no node accepts any more what was stored, or when the time for it is over.
     func confirm(_ stored: RevocationPublisher.Stored, within timeout: Duration, answer: @escaping (Outcome) -> Void) {

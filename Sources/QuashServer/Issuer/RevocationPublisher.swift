@@ -23,24 +23,26 @@ final class RevocationPublisher {
     private let home: LoopThread
     private let settings: FeedWriter.Settings
     private let lease: Duration
+    private let fence: Duration
     private let log: Logger
     private var writer: FeedWriter
     private var answers: [FeedWriter.ID: Answer] = [:]
     private var timer: Timer?
 
     /// Called whenever commits go to another epoch, or to the same one on another connection.
-    var entered: (Epoch, _ lease: Duration) -> Void = { _, _ in }
+    var entered: (Epoch, _ lease: Duration, _ fence: Duration) -> Void = { _, _, _ in }
 
     /// - Parameter home: the thread of `loop`, to which the outbox answers.
     init(
         client: RedisClient, outbox: Outbox, on loop: Loop, home: LoopThread, settings: FeedWriter.Settings,
-        lease: Duration, log: Logger
+        lease: Duration, fence: Duration, log: Logger
     ) {
         self.client = client
         self.outbox = outbox
         self.home = home
         self.settings = settings
         self.lease = lease
+        self.fence = fence
         self.log = log
         writer = FeedWriter(settings: settings, entered: outbox.enteredEpochs)
         timer = Timer(on: loop) { [weak self] in
@@ -119,7 +121,7 @@ final class RevocationPublisher {
             outbox.enter(epoch) { [home, this = LoopBound(self)] isDurable in
                 home.submit { _ in this.value.persisted(epoch, isDurable) }
             }
-        case .entered(let epoch, let lease): entered(epoch, lease)
+        case .entered(let epoch, let lease, let fence): entered(epoch, lease, fence)
         case .readOutbox(let run):
             outbox.read { [home, this = LoopBound(self)] revocations in
                 home.submit { _ in
@@ -184,7 +186,10 @@ final class RevocationPublisher {
                 let refusals = try result.get().refusals
                 guard refusals.isEmpty else { throw FeedUnavailable(description: refusals.joined(separator: "; ")) }
                 let nonce = Epoch.random()
-                run(FeedScript.begin, FeedScript.beginArguments(nonce: nonce, lease: lease), as: BeginReply.init) {
+                run(
+                    FeedScript.begin, FeedScript.beginArguments(nonce: nonce, lease: lease, fence: fence),
+                    as: BeginReply.init
+                ) {
                     [log] in
                     if $1.isNew { log.notice("began a new epoch", metadata: ["epoch": "\($1.epoch)"]) }
                     return $0.begun($1, now: .now)

@@ -53,13 +53,21 @@ struct OutboxFile: ~Copyable {
         guard status.st_mode & 0o077 == 0 else {
             throw Failure("can be used by others than its owner; run chmod 600 on it")
         }
-        // Another issuer with the same outbox would write between this one's records.
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-            throw errno == EWOULDBLOCK
-                ? Failure("is in use by another process; give each issuer an outbox of its own")
-                : Failure("cannot be locked")
-        }
+        try lock(descriptor)
         return Int(status.st_size)
+    }
+
+    /// Another issuer with the same outbox would write between this one's records. One that is just ending is waited
+    /// for, a second.
+    private static func lock(_ descriptor: Int32) throws(Failure) {
+        for attempt in 1... {
+            if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return }
+            guard errno == EWOULDBLOCK || errno == EINTR else { throw Failure("cannot be locked") }
+            guard attempt <= 20 else {
+                throw Failure("is in use by another process; give each issuer an outbox of its own")
+            }
+            usleep(50_000)
+        }
     }
 
     /// Passes the whole file to `body`, in pieces.

@@ -101,12 +101,12 @@ public final class Issuer: Sendable {
         let publisher = RevocationPublisher(
             client: client, outbox: outbox, on: loop, home: self.loop,
             settings: FeedWriter.Settings(issuer: common.nodeID, issuers: configuration.issuers), lease: common.lease,
-            log: log)
+            fence: configuration.fence, log: log)
         let observer = FleetObserver(
             client: client, options: redis, on: loop,
             fleet: Fleet(lease: common.lease, fence: configuration.fence), interval: common.renewInterval,
             metrics: metrics, log: log)
-        publisher.entered = { [weak observer] in observer?.entered($0, lease: $1) }
+        publisher.entered = { [weak observer] in observer?.entered($0, lease: $1, fence: $2) }
         let mint = try TokenMint(issuer: common.issuerURL, audience: common.audience, keys: keys, pool: pool)
         let keySet = try KeySet(keys.map { JSONWebKey($0.publicKey) })
         var policy = TokenPolicy(types: [.access, .refresh])

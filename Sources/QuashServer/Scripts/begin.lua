@@ -1,11 +1,12 @@
--- begin(nonce, period seconds, chunk bytes, horizon in periods, retain seconds, lease ms): begins a new epoch, unless
--- one is there. Answers {state, nonce, 1 when it was begun now, lease ms}; state is 'restoring' or 'open'.
+-- begin(nonce, period seconds, chunk bytes, horizon in periods, retain seconds, lease ms, fence s): begins a new epoch,
+-- unless one is there. Answers {state, nonce, 1 when it was begun now, lease ms, fence s}; state is 'restoring' or
+-- 'open'.
 --
 -- No lease is granted in it until every issuer has replayed its outbox, which is what `restored` is for.
 -- The log starts anew, so every validator reads the whole live set once. The live set stays, for it only ever grows;
 -- its directory is made from what is really there, so that a loss is neither hidden nor reported for ever.
-local current, state, lease = current_epoch()
-if current then return {state, current, 0, lease} end
+local current, state, lease, held = current_epoch()
+if current then return {state, current, 0, lease, held} end
 local nonce, period_seconds, chunk_bytes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local directory = {}
 local written = redis.call('HGETALL', '{quash}:live')
@@ -37,6 +38,5 @@ end
 redis.call('SET', '{quash}:seq', 0)
 redis.call('HSET', '{quash}:live', 'epoch', nonce)
 redis.call('HSET', '{quash}:nodes', 'epoch', nonce)
-local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
-redis.call('SET', '{quash}:epoch', nonce .. ' ' .. run_id .. ' restoring ' .. ARGV[6])
-return {'restoring', nonce, 1, tonumber(ARGV[6])}
+redis.call('SET', '{quash}:epoch', nonce .. ' ' .. term .. ' restoring ' .. ARGV[6] .. ' ' .. ARGV[7])
+return {'restoring', nonce, 1, tonumber(ARGV[6]), tonumber(ARGV[7])}

@@ -1,19 +1,36 @@
--- The epoch that is there, as nonce, state and lease in ms; or false. Stands before every script of the feed.
+-- Stands before every script of the feed. INFO is the one way to learn of these things inside a script.
+local replication = redis.call('INFO', 'replication')
+-- One term of one master: new with each start of a process and with each promotion. `run_id` is not enough, for a
+-- master may be demoted, lose what its replica did not have, and be promoted again as the same process.
+local term = string.match(replication, 'master_replid:(%x+)')
+-- The epoch that is there, as nonce, state, lease in ms and fence in s; or false.
 --
--- An epoch is there while (1) the Redis process that began it serves it, (2) each key of the feed still carries its
--- nonce or exists. So a restart, a failover, FLUSHALL and the loss of any one key all end it, and only an issuer begins
--- the next. INFO is the one way to learn run_id inside a script.
+-- An epoch is there while (1) the master that began it serves it, (2) each key of the feed still carries its nonce or
+-- exists. So a restart, a failover, FLUSHALL and the loss of any one key all end it, and an issuer begins the next.
 --
 -- It is `restoring` until every issuer has replayed its outbox, and `open` from then on: only then is a lease granted.
 local function current_epoch()
   local stored = redis.call('GET', '{quash}:epoch')
   if not stored then return false end
-  local nonce, run_id, state, lease = string.match(stored, '^(%x+) (%x+) (%a+) (%d+)$')
-  if not nonce or string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') ~= run_id then return false end
+  local nonce, began, state, lease, fence = string.match(stored, '^(%x+) (%x+) (%a+) (%d+) (%d+)$')
+  if not nonce or term ~= began then return false end
   if redis.call('HGET', '{quash}:nodes', 'epoch') ~= nonce then return false end
   if redis.call('HGET', '{quash}:live', 'epoch') ~= nonce then return false end
   if not redis.call('GET', '{quash}:seq') then return false end
-  return nonce, state, tonumber(lease)
+  return nonce, state, tonumber(lease), tonumber(fence)
+end
+-- A master that no replica answers may have been replaced. Redis itself refuses writes then, but looks at it once a
+-- second only, and a process that was stopped looks too late: so it is asked here how long ago each was heard.
+local function is_cut_off(fence)
+  if fence == 0 then return false end
+  for lag in string.gmatch(replication, 'state=online,offset=%d+,lag=(%d+)') do
+    if tonumber(lag) <= fence - 2 then return false end
+  end
+  return true
+end
+local _, _, _, fence = current_epoch()
+if is_cut_off(fence or 0) then
+  return redis.error_reply('NOREPLICAS no replica was heard for longer than the fence allows')
 end
 -- Milliseconds since 1970.
 local function clock()

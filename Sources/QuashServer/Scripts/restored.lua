@@ -24,7 +24,6 @@ if #names > 0 then
   table.sort(names)
   return {'waiting', table.concat(names, ',')}
 end
-local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
-redis.call('SET', '{quash}:epoch', nonce .. ' ' .. run_id .. ' open ' .. decimal(lease))
+redis.call('SET', '{quash}:epoch', nonce .. ' ' .. term .. ' open ' .. decimal(lease) .. ' ' .. decimal(fence))
 redis.call('DEL', '{quash}:restored')
 return {'open'}

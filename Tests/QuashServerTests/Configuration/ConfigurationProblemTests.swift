@@ -1,3 +1,4 @@
+import QuashRedis
 import TestSupport
 import Testing
 
@@ -162,7 +163,12 @@ struct ConfigurationProblemTests {
             fixture.problems(["--tls-cert-file", key]).first?.contains("belong together; give both or neither") == true)
         #expect(fixture.problems(["--tls-client-ca-file", key]).first?.contains("with tls-cert-file alone; ") == true)
         #expect(
-            fixture.problems(["--redis-ca-file", key]).first?.contains("with a rediss:// URL alone; write") == true)
+            fixture.problems(["--redis-ca-file", key]).first?.contains("or rediss-sentinel:// URL alone; write") == true
+        )
+        #expect(
+            fixture.problems([
+                "--redis-ca-file", key, "--redis-url", "rediss-sentinel://h/mymaster", "--fence", "12s",
+            ]) == [])
         #expect(
             fixture.problems(["--redis-url", "redis://:x@h"], environment: ["QUASH_REDIS_PASSWORD": "x"]).first?
                 .hasPrefix("redis-url \"redis://:***@h:6379/0\" (flag --redis-url), redis-password \"***\" (env")
@@ -203,10 +209,33 @@ struct ConfigurationProblemTests {
         #expect(throws: Never.self) { try fixture.validator(["--admin-listen", "0.0.0.0:9081"]) }
     }
 
+    @Test func sentinelsAreNamedInTheirOwnForm() throws {
+        let url = "redis-sentinel://quash:x@a,b:1/mymaster"
+        let shown = "redis-sentinel://quash:***@a:26379,b:1/mymaster/0"
+        #expect(try fixture.issuer(["--redis-url", url, "--fence", "12s"]).common.redisURL.description == shown)
+        #expect(try fixture.validator([], environment: ["QUASH_REDIS_URL": url]).common.redisURL.description == shown)
+        let problems = fixture.problems(["--redis-url", "redis-sentinel://a:1,b", "--fence", "12s"])
+        #expect(problems.count == 1)
+        #expect(problems.first?.contains("names no master") == true)
+        #expect(problems.first?.contains("write redis-sentinel://[[user]:password@]host[:port][,host") == true)
+    }
+
+    @Test func aFeedBehindSentinelsNeedsAFence() {
+        let url = ["--redis-url", "redis-sentinel://h/mymaster"]
+        for fence in [[], ["--fence", "0s"], ["--fence", "2s"]] {
+            let problems = fixture.problems(url + fence)
+            #expect(problems.count == 1)
+            #expect(problems.first?.contains("set fence to min-replicas-max-lag") == true, "\(problems)")
+        }
+        #expect(fixture.problems(url + ["--fence", "3s"]).isEmpty)
+        #expect(fixture.problems(["--fence", "2s"]).count == 1)
+        #expect(fixture.problems(["--redis-url", "redis://h/1"]).first?.contains("give each feed a Redis") == true)
+    }
+
     @Test func noPasswordIsEverTold() {
         for url in [
             "redis://:hunter2@:0", "redis://user:hunter2@h:99999", "redis:hunter2", "http://user:hunter2@h",
-            "redis://hunter2:x",
+            "redis://hunter2:x", "redis-sentinel://:hunter2@h", "redis-sentinel://user:hunter2@a,b,/m",
         ] {
             let problems = fixture.problems(["--redis-url", url])
             #expect(problems.count == 1)

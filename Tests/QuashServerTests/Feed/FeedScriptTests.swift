@@ -156,7 +156,8 @@ import Testing
     @Test func S5_noLeaseIsGrantedWhileTheEpochIsRestored() throws {
         let script = try ScriptCaller()
         #expect(
-            try script.begin() == BeginReply(epoch: ScriptCaller.first, isOpen: false, lease: .seconds(5), isNew: true))
+            try script.begin()
+                == BeginReply(epoch: ScriptCaller.first, isOpen: false, lease: .seconds(5), fence: .zero, isNew: true))
         #expect(try script.renew(at: nil) == .recovering)
         #expect(try script.renew(at: position(0)) == .recovering)
         #expect(try script.nodes() == nil)

@@ -7,7 +7,7 @@ import TestSupport
 
 @testable import QuashServer
 
-/// An issuer, validators and a redis-server of their own, all real, for one test.
+/// An issuer, validators and a redis-server of their own, or several that sentinels watch, all real, for one test.
 final class Fleet {
     static let adminToken = "0123456789abcdef0123456789abcdef"
 
@@ -25,20 +25,36 @@ final class Fleet {
     /// - Parameters:
     ///   - settings: more flags for every role; `issuerSettings` and `validatorSettings` for those of one.
     ///   - validatorUser: `user:password` of the validators in Redis; the default user when nil.
-    init(
+    convenience init(
         validators count: Int = 1, redis options: RedisServer.Options = RedisServer.Options(), settings: [String] = [],
         issuerSettings: [String] = [], validatorSettings: [String] = [], validatorUser: String? = nil,
         log: Logger = Fleet.silent
     ) throws {
+        let redis = try RedisServer.start(options)
+        let validatorURL = validatorUser.map { "unix://\($0)@\(redis.socketPath)" } ?? redis.url
+        try self.init(
+            validators: count, at: redis, issuerSettings: Self.common(redis.url) + settings + issuerSettings,
+            validatorSettings: Self.common(validatorURL) + settings + validatorSettings, log: log)
+    }
+
+    /// Roles that find their Redis through sentinels; `redis` is the server that is the master at the beginning.
+    convenience init(validators count: Int = 1, behind trio: SentinelTrio, log: Logger = Fleet.silent) throws {
+        let settings = Self.common(trio.url())
+        try self.init(
+            validators: count, at: trio.servers[0], issuerSettings: settings + ["--fence", "3s"],
+            validatorSettings: settings, log: log)
+    }
+
+    private init(
+        validators count: Int, at redis: RedisServer, issuerSettings: [String], validatorSettings: [String],
+        log: Logger
+    ) throws {
         folder = try TemporaryFolder()
-        redis = try RedisServer.start(options)
+        self.redis = redis
         web = try WebClient()
-        let socketPath = redis.socketPath
-        let redisURL = validatorUser.map { "unix://\($0)@\(socketPath)" } ?? redis.url
-        self.validatorSettings = Self.common(redisURL) + settings + validatorSettings
+        self.validatorSettings = validatorSettings
         let keyFile = try Self.writeKey(folder)
-        self.issuerSettings =
-            Self.common(redis.url) + ["--signing-key-file", keyFile] + settings + issuerSettings
+        self.issuerSettings = ["--signing-key-file", keyFile] + issuerSettings
         try addIssuer("issuer", log: log)
         for _ in 0..<count { try addValidator(log: log) }
     }
