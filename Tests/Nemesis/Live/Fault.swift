@@ -37,6 +37,10 @@ enum Fault: String, CaseIterable {
     case clockOfValidator = "the civil clock of a validator set"
     case clockOfIssuer = "the civil clock of an issuer set"
     case issuerDownAcrossLoss = "an issuer down while Redis loses everything"
+    case killMaster = "SIGKILL of the master, its return"
+    case stopMaster = "SIGSTOP of the master until after a failover, its return"
+    case lagAndKillMaster = "SIGKILL of the master, the promoted one behind by a second"
+    case failOver = "SENTINEL FAILOVER"
     case twin = "a second validator with the same node id"
 
     /// One of each class, in the order of a short run.
@@ -45,6 +49,18 @@ enum Fault: String, CaseIterable {
         .partitionValidator, .stopIssuer, .deleteKey, .killSubscribers, .outputBuffer, .clockOfValidator, .loseTail,
         .issuerDownAcrossLoss, .twin, .partitionIssuer,
     ]
+
+    /// Those of a short run behind sentinels.
+    static let smokeBehindSentinels: [Fault] = [.stopMaster, .lagAndKillMaster]
+
+    /// Those that a fleet behind sentinels is subjected to.
+    static let behindSentinels: Set<Fault> = [
+        .killMaster, .stopMaster, .lagAndKillMaster, .failOver, .killValidator, .killIssuer, .stopValidator,
+        .stopIssuer,
+    ]
+
+    /// Those that need sentinels.
+    static let failovers: Set<Fault> = [.killMaster, .stopMaster, .lagAndKillMaster, .failOver]
 
     func inject(_ injector: Injector) throws {
         switch self {
@@ -57,9 +73,15 @@ enum Fault: String, CaseIterable {
         case .killRedis, .loseTail, .loseData, .yesterday, .noAppendOnlyFile, .flushAll, .flushScripts, .deleteKey,
             .deleteLog, .deleteChunk:
             try injector.injectIntoData(self)
+        case .killMaster, .stopMaster, .lagAndKillMaster, .failOver: try injector.injectFailover(self)
         case .killSubscribers, .killClients, .outputBuffer, .partitionValidator, .partitionIssuer, .slowLinks,
             .clockOfValidator, .clockOfIssuer:
             try injector.injectIntoLinks(self)
         }
     }
+}
+
+extension Fault {
+    /// Whether it sets a civil clock, for which faketime is needed.
+    var needsClocks: Bool { self == .clockOfValidator || self == .clockOfIssuer }
 }

@@ -6,7 +6,8 @@ import QuashJWT
 import QuashLoop
 import TestSupport
 
-/// Two issuers, three validators and a Redis, each a process of its own, and a relay between each of them and Redis.
+/// Two issuers, three validators and a Redis, each a process of its own, and a relay between each of them and Redis. Or
+/// three servers that sentinels watch in place of the one, and no relays, since clients go where a sentinel says.
 final class ProcessFleet {
     static let adminToken = "0123456789abcdef0123456789abcdef"
     /// Of the Debian package faketime. It leaves CLOCK_MONOTONIC and CLOCK_BOOTTIME alone when it is told to.
@@ -16,7 +17,8 @@ final class ProcessFleet {
     ]
 
     let folder: TemporaryFolder
-    let redis: RedisProcess
+    private let server: RedisProcess?
+    private let sentinels: SentinelTrio?
     let issuers: [Node]
     let validators: [Node]
     /// Has the name of the first validator in the feed; not started with the others.
@@ -31,20 +33,44 @@ final class ProcessFleet {
 
     var nodes: [Node] { issuers + validators }
 
-    init(program: String, timing: Timing) throws {
+    /// Of a fleet with one Redis.
+    var redis: RedisProcess {
+        guard let server else { preconditionFailure("a fault that needs the one Redis") }
+        return server
+    }
+
+    /// Of a fleet behind sentinels.
+    var trio: SentinelTrio {
+        guard let sentinels else { preconditionFailure("a fault that needs sentinels") }
+        return sentinels
+    }
+
+    /// - Parameter hasSentinels: whether three servers that sentinels watch take the place of the one.
+    init(program: String, timing: Timing, hasSentinels: Bool) throws {
         let folder = try TemporaryFolder()
         self.folder = folder
         web = try BlockingHTTPClient()
         relayThread = try LoopThread(name: "relays")
         controlThread = try LoopThread(name: "control")
-        redis = try RedisProcess(in: folder, persistence: .always, control: controlThread)
+        server =
+            hasSentinels ? nil : try RedisProcess(in: folder, persistence: .always, control: controlThread)
+        // What `fence` is made of: a master that heard no replica for a second takes no more writes.
+        sentinels =
+            hasSentinels
+            ? try SentinelTrio.start(
+                SentinelTrio.Options(settings: [
+                    "min-replicas-to-write": "1", "min-replicas-max-lag": "1", "repl-ping-replica-period": "1",
+                    "appendonly": "yes", "appendfsync": "everysec",
+                ])) : nil
         try SecretFile.create(path: folder.path("signing.pem"), contents: Array(TestKeys.privateKey.utf8))
         let key = try RSAPublicKey(pem: TestKeys.publicKey)
         try folder.write("keys.json", bytes: KeySet([JSONWebKey(key)]).serialized())
         let names = ["a", "b", "v1", "v2", "v3", "twin"]
         var relays: [String: Relay] = [:]
-        for name in names {
-            relays[name] = try Relay(at: folder.path("\(name)-redis.sock"), to: redis.socketPath, on: relayThread)
+        if let server {
+            for name in names {
+                relays[name] = try Relay(at: folder.path("\(name)-redis.sock"), to: server.socketPath, on: relayThread)
+            }
         }
         self.relays = relays
         let library = Self.clockLibraries.first { path in unsafe access(path, R_OK) == 0 }
@@ -53,6 +79,7 @@ final class ProcessFleet {
             for name in ["b", "v3"] { clockFiles[name] = try folder.write("\(name)-clock", "+0") }
         }
         self.clockFiles = clockFiles
+        let sentinelURL = sentinels?.url()
         func node(_ role: Node.Role, _ name: String, nodeID: String? = nil, _ arguments: [String]) -> Node {
             var environment = ["QUASH_ADMIN_TOKEN": Self.adminToken]
             if let library, let file = clockFiles[name] {
@@ -62,7 +89,8 @@ final class ProcessFleet {
                 environment["FAKETIME_DONT_FAKE_MONOTONIC"] = "1"
             }
             let common = [
-                "--redis-url", "unix://\(folder.path("\(name)-redis.sock"))", "--drain", "1s", "--log-format", "json",
+                "--redis-url", sentinelURL ?? "unix://\(folder.path("\(name)-redis.sock"))", "--drain", "1s",
+                "--log-format", "json",
                 "--lease", Self.text(timing.lease), "--renew-interval", Self.text(timing.renewInterval),
             ]
             return Node(
@@ -74,7 +102,8 @@ final class ProcessFleet {
                 .issuer, name,
                 [
                     "--issuers", "a,b", "--signing-key-file", folder.path("signing.pem"), "--outbox-file",
-                    folder.path("outbox-\(name)"), "--access-ttl", "1d",
+                    folder.path("outbox-\(name)"), "--access-ttl", "1d", "--fence",
+                    "\(Int64(timing.fence / .seconds(1)))s",
                 ])
         }
         let keys = ["--jwks-file", folder.path("keys.json"), "--loops", "2"]
@@ -112,6 +141,6 @@ final class ProcessFleet {
     /// Ends every process.
     func stop() {
         for node in nodes + [twin] { node.kill() }
-        redis.kill()
+        server?.kill()
     }
 }

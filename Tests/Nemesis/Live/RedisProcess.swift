@@ -88,7 +88,7 @@ final class RedisProcess {
     func epoch() -> (nonce: String, isOpen: Bool)? {
         guard let text = try? call("GET", "{quash}:epoch", timeout: .milliseconds(200)).text else { return nil }
         let words = text.split(separator: " ")
-        return words.count == 4 ? (String(words[0]), words[2] == "open") : nil
+        return words.count >= 4 ? (String(words[0]), words[2] == "open") : nil
     }
 
     func signal(_ number: Int32) { process.signal(number) }
