@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Quash
@@ -253,6 +254,38 @@ import Testing
             feed.renewed(entries(6...7, head: 7), now: .at(101)).last
                 == renewal(at: position(7), acknowledges: true))
         #expect(isWake(feed.renewed(entries(nil, head: 7), now: .at(102)).last, from: 1000, to: 1200))
+    }
+
+    /// No message ever comes, and most renewals are lost: whoever holds a lease misses nothing older than one.
+    @Test(arguments: 1...20 as ClosedRange<UInt64>)
+    func S6_whoeverHoldsALeaseMissesNothingOlderThanOne(seed: UInt64) {
+        var generator = SeededGenerator(seed)
+        var feed = following(0)
+        var grant = LeaseGrant(sent: .at(0), length: .seconds(5))
+        var commits: [(sequence: UInt64, at: Int64)] = []
+        var (applied, accepting) = (0, 0)
+        for time in stride(from: Int64(100), to: 120_000, by: 100) {
+            if Int.random(in: 0..<5, using: &generator) == 0 {
+                commits.append((UInt64(commits.count) + 1, time))
+            }
+            let head = UInt64(commits.count)
+            for case .renew(let request) in feed.deadlineReached(now: .at(time)) {
+                guard Int.random(in: 0..<4, using: &generator) == 0 else {
+                    _ = feed.failed(now: .at(time))
+                    continue
+                }
+                let after = request.position?.sequence ?? 0
+                let reply = entries(after < head ? after + 1...head : nil, head: head)
+                for action in feed.renewed(reply, now: .at(time + 50)) {
+                    if case .apply(let revocations) = action { applied += revocations.count }
+                    if case .extend(let next) = action { grant = next }
+                }
+            }
+            guard grant.holds(at: .at(time)) else { continue }
+            accepting += 1
+            #expect(applied >= commits.count { $0.at <= time - 5000 }, "at \(time) ms")
+        }
+        #expect(accepting > 0 && applied > 0)
     }
 
     @Test func everyReconnectAndSubscriptionRenewsAtOnce() {

@@ -131,7 +131,7 @@ package final class RedisServer {
     }
 
     /// A user of every such server who may do everything, with any password.
-    static let cliUser = "quash-test-cli"
+    package static let cliUser = "quash-test-cli"
 
     private static func launch(_ arguments: [String], in folder: TemporaryFolder) throws -> ChildProcess {
         try ChildProcess(arguments, workingFolder: folder.path, outputPath: folder.path("redis.log"))

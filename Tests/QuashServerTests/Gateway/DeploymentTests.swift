@@ -80,7 +80,10 @@ import Testing
     @Test("The environment of each role is a configuration that this very code starts with")
     func environmentsAreConfigurations() throws {
         let folder = try TemporaryFolder()
-        let files = ["signing-key": TestKeys.privateKey, "admin-token": Fleet.adminToken]
+        let files = [
+            "signing-key": TestKeys.privateKey, "admin-token": Fleet.adminToken, "redis-issuer": "a",
+            "redis-validator": "b",
+        ]
         var roles: [Role: Int] = [:]
         for (name, service) in services {
             guard let role = role(of: service) else { continue }
@@ -123,7 +126,7 @@ import Testing
         var addresses: [String] = []
         for service in services.values {
             for value in service["environment"]?.map.values.compactMap(\.text) ?? [] {
-                addresses += value.matches(of: /[a-z]+:\/\/([a-z0-9-]+:[0-9]+)/).map { String($0.1) }
+                addresses += value.matches(of: /[a-z]+:\/\/(?:[a-z-]+@)?([a-z0-9-]+:[0-9]+)/).map { String($0.1) }
             }
         }
         addresses += try Self.text("docker/gateways/nginx/nginx.conf").matches(of: /server ([a-z0-9-]+:[0-9]+);/)

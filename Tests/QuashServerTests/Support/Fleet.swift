@@ -24,17 +24,18 @@ final class Fleet {
 
     /// - Parameters:
     ///   - settings: more flags for every role; `issuerSettings` and `validatorSettings` for those of one.
-    ///   - validatorUser: `user:password` of the validators in Redis; the default user when nil.
+    ///   - validatorUser: `user:password` of the validators in Redis, and `issuerUser` of the issuers; the default user
+    ///     when nil.
     convenience init(
         validators count: Int = 1, redis options: RedisServer.Options = RedisServer.Options(), settings: [String] = [],
         issuerSettings: [String] = [], validatorSettings: [String] = [], validatorUser: String? = nil,
-        log: Logger = Fleet.silent
+        issuerUser: String? = nil, log: Logger = Fleet.silent
     ) throws {
         let redis = try RedisServer.start(options)
-        let validatorURL = validatorUser.map { "unix://\($0)@\(redis.socketPath)" } ?? redis.url
+        func url(of user: String?) -> String { user.map { "unix://\($0)@\(redis.socketPath)" } ?? redis.url }
         try self.init(
-            validators: count, at: redis, issuerSettings: Self.common(redis.url) + settings + issuerSettings,
-            validatorSettings: Self.common(validatorURL) + settings + validatorSettings, log: log)
+            validators: count, at: redis, issuerSettings: Self.common(url(of: issuerUser)) + settings + issuerSettings,
+            validatorSettings: Self.common(url(of: validatorUser)) + settings + validatorSettings, log: log)
     }
 
     /// Roles that find their Redis through sentinels; `redis` is the server that is the master at the beginning.
@@ -176,6 +177,12 @@ final class Fleet {
             throw TestSupportError("sessions: \(response.status) \(response.text)")
         }
         return list.compactMap { $0["session"]?.string }
+    }
+
+    /// The keys that the issuer publishes.
+    func keySet() throws -> KeySet {
+        let document = try web.call(.get, publicURL + "/.well-known/jwks.json").body
+        return try KeySet(parsing: document.span)
     }
 
     /// The `jti` of a token, read without a key.
