@@ -18,7 +18,8 @@ import Testing
         stalls: [(Int64, Int64)] = []
     ) -> OutageLog {
         var log = OutageLog(timing: Self.timing)
-        let number = log.begin(Outage(of: nodes, start: at(start), keepsLease: keepsLease, regain: Self.timing.regain))
+        let number = log.begin(
+            Outage(of: nodes, start: at(start), keepsLease: keepsLease, regain: Self.timing.regain(reading: 0)))
         if let end { log.end(number, at: at(end)) }
         for (start, end) in stalls { log.stalled(TimeSpan(at(start), at(end))) }
         return log
@@ -26,7 +27,8 @@ import Testing
 
     @Test func theTimesAreThoseOfTheProtocol() {
         #expect(Self.timing.leaseInHand == .milliseconds(750))
-        #expect(Self.timing.regain == .milliseconds(620))
+        #expect(Self.timing.regain(reading: 0) == .milliseconds(620))
+        #expect(Self.timing.regain(reading: 100_000) == .milliseconds(1_420))
         #expect(Self.timing.staleness == .milliseconds(1_011))
     }
 

@@ -24,9 +24,9 @@ package struct Timing: Sendable {
 
     /// Once Redis grants leases again and can be reached, each validator holds one within this: the longest wait
     /// between two attempts to connect (half an interval), a renewal that comes an interval and a tenth after an answer
-    /// that had come too late, and 300 ms for the handshake and for reading the live set.
-    package var regain: Duration { renewInterval / 2 + renewInterval * 11 / 10 + .milliseconds(300) }
-
-    /// The same for a process that has just been started.
-    package var start: Duration { regain + .milliseconds(500) }
+    /// that had come too late, 300 ms for the handshake, and for reading the live set 8 µs for each revocation in it,
+    /// since all processes read it at once, on a machine that does other things too.
+    package func regain(reading revocations: Int) -> Duration {
+        renewInterval / 2 + renewInterval * 11 / 10 + .milliseconds(300) + .microseconds(8) * revocations
+    }
 }

@@ -32,6 +32,7 @@ enum Fault: String, CaseIterable {
     case killClients = "CLIENT KILL TYPE normal"
     case outputBuffer = "output buffers of 1 kB in a burst"
     case partitionValidator = "a validator cut off from Redis"
+    case lateAnswer = "a renewal answered late, and then nothing"
     case partitionIssuer = "an issuer cut off from Redis"
     case slowLinks = "20 to 60 ms of delay each way on all links"
     case clockOfValidator = "the civil clock of a validator set"
@@ -46,7 +47,8 @@ enum Fault: String, CaseIterable {
     /// One of each class, in the order of a short run.
     static let smoke: [Fault] = [
         .killValidator, .killIssuer, .flushAll, .stopValidator, .killRedis, .stopRedis, .flushScripts, .loseData,
-        .partitionValidator, .stopIssuer, .deleteKey, .killSubscribers, .outputBuffer, .clockOfValidator, .loseTail,
+        .partitionValidator, .stopIssuer, .deleteKey, .lateAnswer, .killSubscribers, .outputBuffer, .clockOfValidator,
+        .loseTail,
         .issuerDownAcrossLoss, .twin, .partitionIssuer,
     ]
 
@@ -74,7 +76,8 @@ enum Fault: String, CaseIterable {
             .deleteLog, .deleteChunk:
             try injector.injectIntoData(self)
         case .killMaster, .stopMaster, .lagAndKillMaster, .failOver: try injector.injectFailover(self)
-        case .killSubscribers, .killClients, .outputBuffer, .partitionValidator, .partitionIssuer, .slowLinks,
+        case .killSubscribers, .killClients, .outputBuffer, .partitionValidator, .lateAnswer, .partitionIssuer,
+            .slowLinks,
             .clockOfValidator, .clockOfIssuer:
             try injector.injectIntoLinks(self)
         }

@@ -10,7 +10,7 @@ extension Injector {
         let old = try master()
         let before = try epoch(of: old)
         let replicas = trio.servers.filter { $0 !== old }
-        try outage(of: nil, regain: timing.regain + .seconds(1)) {
+        try outage(of: nil, regain: regain + .seconds(1)) {
             switch fault {
             case .killMaster: old.kill9()
             case .stopMaster: old.pause()

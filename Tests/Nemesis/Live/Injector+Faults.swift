@@ -10,7 +10,7 @@ extension Injector {
         case .killValidator: try restart(validator(), after: time(0, 1.5))
         case .leaveValidator:
             let node = validator()
-            try outage(of: [node], keepsLease: false, regain: timing.start) {
+            try outage(of: [node], keepsLease: false, regain: start) {
                 try node.end()
                 sleep(time(0, 0.5))
                 try node.start()
@@ -41,13 +41,13 @@ extension Injector {
 
     private func runTwin() throws {
         let twin = fleet.twin
-        try outage(of: [twin], keepsLease: false, regain: timing.start) { try twin.start() }
+        try outage(of: [twin], keepsLease: false, regain: start) { try twin.start() }
         traffic.add(twin)
         traffic.ask(twin)
-        sleep(timing.start)
+        sleep(start)
         // Both at once, then one of them stands still, then one dies.
         outage(of: [twin]) { stop(twin, for: time(1, 2)) }
-        sleep(timing.regain)
+        sleep(timing.regain(reading: 0))
         traffic.remove(twin)
         twin.kill()
     }
@@ -90,6 +90,7 @@ extension Injector {
         case .partitionValidator:
             let node = validator()
             try outage(of: [node]) { try trouble(node.name, partition(), for: time(0.3, 3)) }
+        case .lateAnswer: try answerLate(to: validator())
         case .partitionIssuer:
             try trouble(issuer().name, partition(), for: time(0.3, 3))
         case .slowLinks:
@@ -108,6 +109,22 @@ extension Injector {
         }
     }
 
+    /// A renewal is granted, its answer comes most of a lease later, and after it nothing: no message, no renewal. The
+    /// lease counts from when it was asked for.
+    private func answerLate(to node: Node) throws {
+        guard let relay = fleet.relays[node.name] else { return }
+        try outage(of: [node]) {
+            try relay.set(Relay.Trouble(isSilentDownwards: true))
+            sleep(timing.lease * 8 / 10)
+            try relay.set(Relay.Trouble(isSilentUpwards: true, isSilentDownwards: true))
+            try fleet.redis.call("CLIENT", "KILL", "TYPE", "pubsub")
+            sleep(.milliseconds(20))
+            try relay.set(Relay.Trouble(isSilentUpwards: true))
+            sleep(time(1, 1.3))
+            try relay.set(Relay.Trouble())
+        }
+    }
+
     /// Off, and right again.
     private func setClock(of name: String, _ set: (Double) throws -> Void) throws {
         let choices: [Double] = [-3_600, -1, 0.5, 1, 3_600]
@@ -120,7 +137,7 @@ extension Injector {
 
     /// The lease counts as ended until the next renewal that is asked for by the new time.
     private func set(_ seconds: Double, of node: Node) throws {
-        try outage(of: [node], keepsLease: false, regain: timing.regain + timing.renewInterval * 11 / 10) {
+        try outage(of: [node], keepsLease: false, regain: regain + timing.renewInterval * 11 / 10) {
             try fleet.setClock(of: node.name, seconds: seconds)
         }
     }

@@ -17,6 +17,10 @@ final class Injector {
     let longest: Double
 
     var timing: Timing { observer.timing }
+    /// How long it may take now to hold a lease again.
+    var regain: Duration { timing.regain(reading: observer.revocations) }
+    /// The same for a process that was just started.
+    var start: Duration { regain + .milliseconds(500) }
 
     init(_ fleet: ProcessFleet, _ observer: Observer, _ traffic: Traffic, seed: UInt64, longest: Double) {
         self.fleet = fleet
@@ -35,7 +39,7 @@ final class Injector {
         try fault.inject(self)
         let isBack = waitUntilReady()
         // The leases of all are renewed before the next fault, so that each has one in hand.
-        sleep(timing.regain)
+        sleep(timing.regain(reading: 0))
         observer.settle()
         return isBack && observer.violations.count == before
     }
@@ -69,7 +73,7 @@ final class Injector {
         let number = observer.begin(
             Outage(
                 of: nodes.map { Set($0.map(\.name)) }, start: Observer.now, keepsLease: keepsLease,
-                regain: regain ?? timing.regain))
+                regain: regain ?? self.regain))
         try body()
         observer.end(number, at: Observer.now)
     }
@@ -89,7 +93,7 @@ final class Injector {
     // MARK: Processes
 
     func restart(_ validator: Node, after pause: Duration) throws {
-        try outage(of: [validator], keepsLease: false, regain: timing.start) {
+        try outage(of: [validator], keepsLease: false, regain: start) {
             validator.kill()
             sleep(pause)
             try validator.start()

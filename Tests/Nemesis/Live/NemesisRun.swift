@@ -84,7 +84,7 @@ final class NemesisRun {
         let usable = faults.filter { !fleet.clockFiles.isEmpty || !$0.needsClocks }
         // The first epoch; in its first lease, and fence, nothing is confirmed.
         let number = observer.begin(
-            Outage(of: nil, start: Observer.now, keepsLease: false, regain: timing.start))
+            Outage(of: nil, start: Observer.now, keepsLease: false, regain: injector.start))
         guard injector.waitUntilReady() else {
             throw TestSupportError("the fleet does not start: \(fleet.complaints())")
         }
