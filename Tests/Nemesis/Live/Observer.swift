@@ -167,7 +167,7 @@ final class Observer: Sendable {
 
     var revocations: Int { with { $0.figures.values.reduce(0) { $0 + $1.revocations } } }
 
-    /// The history from `seconds` before an instant on, and everything about the tokens that `text` names.
+    /// What happened from six seconds before an instant on.
     func history(around instant: BootInstant) -> String {
         with { state in
             let events = (state.events[state.next...] + state.events[..<state.next])

@@ -29,7 +29,7 @@ final class Traffic: Sendable {
     private let revoked = Locked<[Token]>([])
     private let count = Locked(0)
     private let isStopped = Locked(false)
-    private let askedClocks = Locked(true)
+    private let clocksAgree = Locked(true)
     private let tasks = Locked<[Task<Void, Never>]>([])
 
     init(observer: Observer, web: Web, issuers: [Node], validators: [Node], load: Load) {
@@ -49,7 +49,7 @@ final class Traffic: Sendable {
 
     /// Whether the issuers agree about the time. While they do not, nothing is revoked by time of issue, for that is
     /// not promised then.
-    func setClocksAgree(_ agree: Bool) { askedClocks.withLock { $0 = agree } }
+    func setClocksAgree(_ agree: Bool) { clocksAgree.withLock { $0 = agree } }
 
     // MARK: Life
 
@@ -108,7 +108,7 @@ final class Traffic: Sendable {
     }
 
     private func oneSession() async {
-        let agreed = askedClocks.withLock { $0 }
+        let agreed = clocksAgree.withLock { $0 }
         guard let issuer = issuer(), let (token, refresh, session) = await signIn(at: issuer) else { return }
         if good.withLock({ $0.count < Self.bystanders }) {
             // One of those that nobody ever revokes.
@@ -134,7 +134,7 @@ final class Traffic: Sendable {
         guard isUsable, let other = self.issuer() else { return }
         await revoke(
             tokens, session: session, refresh: refresh, at: other,
-            byTime: agreed && askedClocks.withLock { $0 })
+            byTime: agreed && clocksAgree.withLock { $0 })
     }
 
     private func number() -> Int {
