@@ -66,23 +66,14 @@ package enum SecretFile {
     }
 
     private static func contents(of descriptor: Int32, path: String) throws(CryptoError) -> [UInt8] {
-        // One byte more than allowed, so that a file that grew since fstat is noticed.
-        var bytes = [UInt8](repeating: 0, count: maxBytes + 1)
-        var count = 0
-        while count < bytes.count {
-            let got = unsafe bytes.withUnsafeMutableBytes { buffer in
-                unsafe Glibc.read(descriptor, buffer.baseAddress! + count, buffer.count - count)
-            }
-            if got == 0 { break }
-            if got > 0 {
-                count += got
-            } else if errno != EINTR {
-                throw .file(path: path, problem: errorText(errno))
+        do throws(DescriptorBytes.Failure) {
+            return try DescriptorBytes.read(descriptor, maxBytes: maxBytes)
+        } catch {
+            switch error {
+            case .tooLong: throw .file(path: path, problem: "has more than \(maxBytes) bytes")
+            case .unreadable(let code): throw .file(path: path, problem: errorText(code))
             }
         }
-        if count > maxBytes { throw .file(path: path, problem: "has more than \(maxBytes) bytes") }
-        bytes.removeLast(bytes.count - count)
-        return bytes
     }
 
     private static func errorText(_ code: Int32) -> String {

@@ -152,31 +152,11 @@ final class DemoRedis {
 
 /// What stands behind nginx: it answers who it was told is asking.
 final class DemoApplication {
-    let address: String
-    private let thread: LoopThread
+    private let server: HTTPServerThread
+    var address: String { server.address }
 
     init() throws {
-        let bound = try BoundAddress(.tcp(host: "127.0.0.1", port: 0))
-        address = "\(bound.endpoint)"
-        thread = try LoopThread(name: "demo-app")
-        let failure = Locked<LoopError?>(nil)
-        let started = Semaphore()
-        thread.submit { loop in
-            do throws(LoopError) {
-                // The server lives as long as its loop: its listener holds it.
-                _ = try HTTPServer(on: loop, at: bound, responder: Greeting())
-            } catch {
-                failure.withLock { $0 = error }
-            }
-            started.signal()
-        }
-        started.wait()
-        if let error = failure.withLock({ $0 }) { throw error }
-    }
-
-    deinit {
-        thread.stop()
-        thread.join()
+        server = try HTTPServerThread(name: "demo-app", at: .tcp(host: "127.0.0.1", port: 0)) { Greeting() }
     }
 
     private final class Greeting: HTTPResponder {

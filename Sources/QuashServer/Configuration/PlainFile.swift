@@ -1,4 +1,5 @@
 import Glibc
+import QuashCrypto
 
 /// Reads files that are no secret, whole and with a limit.
 package enum PlainFile {
@@ -23,23 +24,13 @@ package enum PlainFile {
 
     /// What is left to read from `descriptor`, at most `maxBytes` bytes.
     package static func read(descriptor: Int32, maxBytes: Int) throws(Flaw) -> [UInt8] {
-        // One byte more than allowed, so that a longer file is noticed.
-        var bytes = [UInt8](repeating: 0, count: maxBytes + 1)
-        var count = 0
-        while count < bytes.count {
-            // SAFETY: read(2) writes at most as many bytes as are left behind the pointer.
-            let got = unsafe bytes.withUnsafeMutableBytes { buffer in
-                unsafe Glibc.read(descriptor, buffer.baseAddress! + count, buffer.count - count)
-            }
-            if got == 0 { break }
-            if got > 0 {
-                count += got
-            } else if errno != EINTR {
-                throw Flaw(description: "cannot be read (\(errorText(errno)))")
+        do throws(DescriptorBytes.Failure) {
+            return try DescriptorBytes.read(descriptor, maxBytes: maxBytes)
+        } catch {
+            switch error {
+            case .tooLong: throw Flaw(description: "has more than \(maxBytes) bytes")
+            case .unreadable(let code): throw Flaw(description: "cannot be read (\(errorText(code)))")
             }
         }
-        guard count <= maxBytes else { throw Flaw(description: "has more than \(maxBytes) bytes") }
-        bytes.removeLast(bytes.count - count)
-        return bytes
     }
 }

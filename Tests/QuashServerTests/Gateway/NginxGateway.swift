@@ -87,31 +87,11 @@ final class NginxGateway {
 /// An application behind a gateway: it answers the header fields that it got, one a line, and its body.
 /// `/status/<code>` answers that status, as an application does that has an opinion of its own.
 final class EchoApplication {
-    let address: String
-    private let thread: LoopThread
+    private let server: HTTPServerThread
+    var address: String { server.address }
 
     init() throws {
-        let bound = try BoundAddress(.tcp(host: "127.0.0.1", port: 0))
-        address = "\(bound.endpoint)"
-        thread = try LoopThread(name: "echo")
-        let failure = Locked<LoopError?>(nil)
-        let started = Semaphore()
-        thread.submit { loop in
-            do throws(LoopError) {
-                // The server lives as long as its loop: its listener holds it.
-                _ = try HTTPServer(on: loop, at: bound, responder: Echo())
-            } catch {
-                failure.withLock { $0 = error }
-            }
-            started.signal()
-        }
-        started.wait()
-        if let error = failure.withLock({ $0 }) { throw error }
-    }
-
-    deinit {
-        thread.stop()
-        thread.join()
+        server = try HTTPServerThread(name: "echo", at: .tcp(host: "127.0.0.1", port: 0)) { Echo() }
     }
 
     private final class Echo: HTTPResponder {
