@@ -40,8 +40,8 @@ let fuzzTarget: Target =
         name: "FuzzTests", dependencies: fuzzDependencies, path: "Tests/Fuzz",
         exclude: ["Corpus", "LibFuzzer.swift"], swiftSettings: settings)
 
-/// `scripts/nemesis` sets it: then there is a program that injects faults into a fleet of real processes. What it judges
-/// the answers by is always built, and tested by NemesisTests.
+/// `scripts/nemesis` sets it: then there is a program that injects faults into a fleet of real processes. What it
+/// judges the answers by is always built, and tested by NemesisTests.
 let nemesis: [Target] =
     Context.environment["QUASH_NEMESIS"] == nil
     ? []
