@@ -50,6 +50,21 @@ let simulationProgram: [Target] =
             swiftSettings: settings)
     ] : []
 
+/// `scripts/nemesis` sets it: then there is a program that injects faults into a fleet of real processes. What it
+/// judges the answers by is always built, and tested by NemesisTests.
+let nemesis: [Target] =
+    Context.environment["QUASH_NEMESIS"] == nil
+    ? []
+    : [
+        .executableTarget(
+            name: "QuashNemesis",
+            dependencies: [
+                "NemesisHistory", "QuashProcess", "Quash", "QuashHTTP", "QuashRedis", "QuashJWT", "QuashJSON",
+                "QuashLoop", "QuashCrypto", "TestSupport",
+            ],
+            path: "Tests/Nemesis/Live", swiftSettings: settings)
+    ]
+
 /// What runs inside Redis, compiled in.
 let scripts = [
     "check", "begin", "restored", "revoke", "renew", "leave", "nodes", "forget", "sign-in", "list-session", "rotate",
@@ -126,5 +141,8 @@ let package = Package(
         tests("QuashCLITests", ["QuashCLI", "QuashHTTP", "QuashLoop", "QuashJWT", "QuashJSON", "QuashCrypto"]),
         tests("StyleTests", ["QuashProcess"]),
         fuzzTarget,
-    ] + simulationProgram
+        .target(
+            name: "NemesisHistory", dependencies: ["Quash"], path: "Tests/Nemesis/History", swiftSettings: settings),
+        tests("NemesisTests", ["NemesisHistory", "Quash"]),
+    ] + simulationProgram + nemesis
 )

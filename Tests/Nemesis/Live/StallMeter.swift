@@ -1,0 +1,80 @@
+import Glibc
+import NemesisHistory
+import Quash
+import QuashLoop
+import TestSupport
+
+/// Finds out when this machine itself stood still: threads that want to sleep for two milliseconds and say when they
+/// slept longer, and one that wants a byte to be on the disk and says when that took long. The others of a shared
+/// machine are no fault of the fleet.
+final class StallMeter: Sendable {
+    private static let nap: Duration = .milliseconds(2)
+    /// Shorter ones are within the 30 ms that a lease in hand leaves for them.
+    private static let least: Duration = .milliseconds(10)
+
+    private let isStopped = Locked(false)
+    private let total = Locked(Duration.zero)
+
+    /// - Parameter folder: on the disk that the fleet writes to.
+    /// - Parameter found: called on a thread of the meter.
+    init(folder: TemporaryFolder, found: @escaping @Sendable (TimeSpan) -> Void) throws {
+        let report: @Sendable (BootInstant, Duration) -> Void = { [total] start, expected in
+            let now = ClockReading.now().boot
+            let late = now - start - expected
+            guard late >= Self.least else { return }
+            total.withLock { $0 += late }
+            found(TimeSpan(start, now))
+        }
+        for _ in 0..<2 { try Self.thread { [isStopped] in Self.sleep(until: isStopped, report) } }
+        let file = folder.path("stall-meter")
+        try Self.thread { [isStopped] in Self.write(to: file, until: isStopped, report) }
+    }
+
+    func stop() { isStopped.withLock { $0 = true } }
+
+    /// All that was found.
+    var sum: Duration { total.withLock { $0 } }
+
+    private static func sleep(until isStopped: Locked<Bool>, _ report: (BootInstant, Duration) -> Void) {
+        while !isStopped.withLock({ $0 }) {
+            let start = ClockReading.now().boot
+            usleep(UInt32(nap / .microseconds(1)))
+            report(start, nap)
+        }
+    }
+
+    private static func write(to path: String, until isStopped: Locked<Bool>, _ report: (BootInstant, Duration) -> Void)
+    {
+        let file = unsafe open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
+        guard file >= 0 else { return }
+        defer { close(file) }
+        var byte: UInt8 = 0
+        while !isStopped.withLock({ $0 }) {
+            usleep(20_000)
+            let start = ClockReading.now().boot
+            _ = unsafe pwrite(file, &byte, 1, 0)
+            _ = fdatasync(file)
+            report(start, .milliseconds(10))
+        }
+    }
+
+    private final class Body {
+        let run: () -> Void
+        init(_ run: @escaping () -> Void) { self.run = run }
+    }
+
+    private static func thread(_ body: @escaping @Sendable () -> Void) throws {
+        var thread = pthread_t()
+        let argument = unsafe Unmanaged.passRetained(Body(body))
+        // SAFETY: the argument is the reference that was retained for this call, and is released by the thread.
+        let status = unsafe pthread_create(
+            &thread, nil,
+            { argument in
+                guard let argument = unsafe argument else { return nil }
+                unsafe Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run()
+                return nil
+            }, argument.toOpaque())
+        guard status == 0 else { throw TestSupportError("pthread_create failed: \(status)") }
+        pthread_detach(thread)
+    }
+}
