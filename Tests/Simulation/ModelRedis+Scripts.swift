@@ -9,7 +9,7 @@ extension ModelRedis {
         if let current {
             return BeginReply(
                 epoch: current.nonce, isOpen: current.isOpen, lease: .milliseconds(current.leaseMilliseconds),
-                isNew: false)
+                fence: .zero, isNew: false)
         }
         let written = directory
         for key in [Key.log, .nodes, .directory, .restored] { delete(key) }
@@ -23,7 +23,8 @@ extension ModelRedis {
         directoryEpoch = nonce
         nodesEpoch = nonce
         serving = Serving(nonce: nonce, runID: runID, isOpen: false, leaseMilliseconds: leaseMilliseconds)
-        return BeginReply(epoch: nonce, isOpen: false, lease: .milliseconds(leaseMilliseconds), isNew: true)
+        return BeginReply(
+            epoch: nonce, isOpen: false, lease: .milliseconds(leaseMilliseconds), fence: .zero, isNew: true)
     }
 
     /// - Returns: the bytes that are there, or nil when none are.

@@ -43,7 +43,9 @@ final class SimulatedObserver {
 
     func close() { subscription.close() }
 
-    func entered(_ epoch: Epoch, lease: Duration) { fleet.entered(epoch, lease: lease, now: now) }
+    func entered(_ epoch: Epoch, lease: Duration) {
+        fleet.entered(epoch, lease: lease, fence: .zero, now: now)
+    }
 
     func confirm(_ stored: SimulatedPublisher.Stored, within timeout: Duration, answer: @escaping (Bool) -> Void) {
         fleet.observed(stored.registry, of: stored.position.epoch, now: stored.time)

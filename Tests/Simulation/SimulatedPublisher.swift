@@ -68,7 +68,7 @@ final class SimulatedPublisher {
             outbox.enter(epoch) { [self] isDurable in
                 perform(isDurable ? writer.persistedEpoch(epoch) : writer.runFailed(now: now))
             }
-        case .entered(let epoch, let lease): entered(epoch, lease)
+        case .entered(let epoch, let lease, _): entered(epoch, lease)
         case .readOutbox(let run):
             outbox.read { [self] in perform(writer.outboxRead($0, run: run, now: now)) }
         case .readDirectory:

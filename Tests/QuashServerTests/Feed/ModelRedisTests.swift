@@ -49,9 +49,9 @@ private final class TwinRedis {
         random = SplitMix64(state: seed)
         messages = try script.caller.messages(on: FeedScript.channel)
         acknowledgements = try script.caller.messages(on: FeedScript.acknowledgementsChannel)
-        let info = try #require(try script.caller.call("INFO", "server").text)
-        let line = info.split(whereSeparator: \.isNewline).first { $0.hasPrefix("run_id:") }
-        runID = String(try #require(line).dropFirst(7))
+        let info = try #require(try script.caller.call("INFO", "replication").text)
+        let line = info.split(whereSeparator: \.isNewline).first { $0.hasPrefix("master_replid:") }
+        runID = String(try #require(line).dropFirst(14))
     }
 
     func reset() throws {
@@ -223,7 +223,7 @@ private final class TwinRedis {
             let other = String(repeating: "0", count: 40)
             let state = serving.isOpen ? "open" : "restoring"
             try script.caller.call(
-                "SET", "{quash}:epoch", "\(serving.nonce) \(other) \(state) \(serving.leaseMilliseconds)")
+                "SET", "{quash}:epoch", "\(serving.nonce) \(other) \(state) \(serving.leaseMilliseconds) 0")
             model.serving?.runID = other
         default:
             let chunks = model.chunks.keys.sorted { ($0.period, $0.number) < ($1.period, $1.number) }
@@ -296,7 +296,7 @@ private struct RealRedis: Equatable {
 
     init(_ model: ModelRedis) {
         epoch = model.serving.map {
-            "\($0.nonce) \($0.runID) \($0.isOpen ? "open" : "restoring") \($0.leaseMilliseconds)"
+            "\($0.nonce) \($0.runID) \($0.isOpen ? "open" : "restoring") \($0.leaseMilliseconds) 0"
         }
         sequence = model.sequence.map { "\($0)" }
         for item in model.log { log["\(item.sequence)-0"] = item.record }
