@@ -4,9 +4,11 @@ import Quash
 extension ModelRedis {
     // MARK: begin.lua
 
-    mutating func begin(nonce: Epoch, leaseMilliseconds: Int64, _ limits: Limits) -> BeginReply {
+    mutating func begin(
+        nonce: Epoch, over: Epoch? = nil, leaseMilliseconds: Int64, _ limits: Limits
+    ) -> BeginReply {
         expire()
-        if let current {
+        if let current, current.nonce != over {
             return BeginReply(
                 epoch: current.nonce, isOpen: current.isOpen, lease: .milliseconds(current.leaseMilliseconds),
                 fence: .zero, isNew: false)

@@ -63,7 +63,7 @@ final class SimulatedPublisher {
             }
         case .commit(let id, let commit, let epoch): send(id, commit, epoch)
         case .answer(let id, let outcome): answer(id, outcome)
-        case .begin: begin()
+        case .begin(let over): begin(over: over)
         case .persistEpoch(let epoch):
             outbox.enter(epoch) { [self] isDurable in
                 perform(isDurable ? writer.persistedEpoch(epoch) : writer.runFailed(now: now))
@@ -124,14 +124,14 @@ final class SimulatedPublisher {
             }, answer: answer)
     }
 
-    private func begin() {
+    private func begin(over: Epoch?) {
         link.read({ _ in true }) { [self] facts in
             guard case .success = facts else { return runFailed() }
             let nonce = world.nonce()
             let (world, limits, lease) = (world, world.settings.limits, world.settings.leaseMilliseconds)
             let disk = disk
             link.evaluate({ redis in
-                let reply = redis.data.begin(nonce: nonce, leaseMilliseconds: lease, limits)
+                let reply = redis.data.begin(nonce: nonce, over: over, leaseMilliseconds: lease, limits)
                 if reply.isNew { world.history.began(nonce, at: redis, after: disk.entered) }
                 return reply
             }) { [self] in answered($0) { writer.begun($0, now: now) } }

@@ -142,6 +142,19 @@ import Testing
         }
     }
 
+    @Test func anEpochThatIsOverGivesWayToTheNext() throws {
+        let script = try ScriptCaller()
+        try script.open()
+        func begin(over: Epoch?) throws -> BeginReply {
+            let arguments = FeedScript.beginArguments(nonce: ScriptCaller.second, lease: .seconds(5), over: over)
+            return try BeginReply(script.caller.eval(FeedScript.begin, arguments))
+        }
+        #expect(try begin(over: ScriptCaller.second).epoch == ScriptCaller.first)
+        #expect(try begin(over: ScriptCaller.first).isNew)
+        #expect(try script.renew(at: position(0)) == .recovering)
+        #expect(try begin(over: ScriptCaller.first).epoch == ScriptCaller.second)
+    }
+
     @Test func noLeaseIsLongerThanTheEpochAllows() throws {
         let script = try ScriptCaller()
         try script.open()
