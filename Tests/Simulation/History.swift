@@ -54,7 +54,7 @@ final class History {
     private var opened: Set<Epoch> = []
     /// By epoch, the number of the Redis that serves it: one that took over from another has a greater number.
     private var servers: [Epoch: Int] = [:]
-    /// An issuer that had followed a failover began an epoch at the old master, which was not fenced yet: nothing that
+    /// An issuer that had followed a failover enters an epoch of the old master that it had not been in: nothing that
     /// happens from here on is held against the protocol.
     private(set) var isOver = false
     /// Epochs in which a fault took away what a script had written.
@@ -73,10 +73,14 @@ final class History {
 
     // MARK: In Redis
 
-    /// - Parameter entered: the epochs that the issuer which begins this one has entered.
-    func began(_ epoch: Epoch, at redis: RedisHost, after entered: [Epoch]) {
+    /// An issuer goes over to an epoch, having been in others.
+    func enters(_ epoch: Epoch, after entered: [Epoch]) {
         // What the protocol does not provide for: see the limits in the documentation.
-        if redis.number < entered.compactMap({ servers[$0] }).max() ?? 0 { isOver = true }
+        let isOld = servers[epoch] ?? 0 < entered.compactMap { servers[$0] }.max() ?? 0
+        if isOld, world.stopsAtLimits { isOver = true }
+    }
+
+    func began(_ epoch: Epoch, at redis: RedisHost) {
         servers[epoch] = redis.number
         commits[epoch] = []
         obligations[epoch] = world.disks.map(\.tokens)

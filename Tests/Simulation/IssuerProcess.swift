@@ -13,7 +13,9 @@ final class IssuerProcess {
         let outbox = SimulatedOutbox(machine, disk, in: world)
         link = CommandLink(machine, in: world)
         publisher = SimulatedPublisher(
-            FeedWriter.Settings(issuer: name, issuers: world.issuerNames), on: machine, link: link, outbox: outbox,
+            FeedWriter.Settings(
+                issuer: name, issuers: world.issuerNames, fence: .nanoseconds(world.schedule.fence)),
+            on: machine, link: link, outbox: outbox,
             disk: disk, in: world)
         observer = SimulatedObserver(on: machine, link: link, in: world)
         follower = SimulatedFollower(

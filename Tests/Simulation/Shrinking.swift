@@ -9,8 +9,10 @@ package struct Shrinking {
     package init(whileItFails fails: @escaping (Schedule) -> Bool) { self.fails = fails }
 
     /// Shrinks towards a schedule that breaks the same promise.
-    package init(towards violation: Violation) {
-        self.init { Simulation.run($0).violation?.invariant == violation.invariant }
+    package init(towards violation: Violation, stopsAtLimits: Bool = true) {
+        self.init {
+            Simulation.run($0, stopsAtLimits: stopsAtLimits).violation?.invariant == violation.invariant
+        }
     }
 
     /// Without every step that is not needed: halves first, then ever smaller parts, then one by one.

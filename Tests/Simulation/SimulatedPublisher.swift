@@ -65,6 +65,7 @@ final class SimulatedPublisher {
         case .answer(let id, let outcome): answer(id, outcome)
         case .begin(let over): begin(over: over)
         case .persistEpoch(let epoch):
+            world.history.enters(epoch, after: disk.entered)
             outbox.enter(epoch) { [self] isDurable in
                 perform(isDurable ? writer.persistedEpoch(epoch) : writer.runFailed(now: now))
             }
@@ -129,10 +130,9 @@ final class SimulatedPublisher {
             guard case .success = facts else { return runFailed() }
             let nonce = world.nonce()
             let (world, limits, lease) = (world, world.settings.limits, world.settings.leaseMilliseconds)
-            let disk = disk
             link.evaluate({ redis in
                 let reply = redis.data.begin(nonce: nonce, over: over, leaseMilliseconds: lease, limits)
-                if reply.isNew { world.history.began(nonce, at: redis, after: disk.entered) }
+                if reply.isNew { world.history.began(nonce, at: redis) }
                 return reply
             }) { [self] in answered($0) { writer.begun($0, now: now) } }
         }

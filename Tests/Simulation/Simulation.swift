@@ -32,8 +32,11 @@ package enum Simulation {
     /// Runs one schedule.
     ///
     /// - Parameter isNoted: whether what happens is written down.
-    package static func run(_ schedule: Schedule, isNoted: Bool = false) -> Outcome {
-        let world = World(schedule, isNoted: isNoted)
+    /// - Parameter stopsAtLimits: whether a course ends where it comes to what the protocol does not provide for.
+    package static func run(
+        _ schedule: Schedule, isNoted: Bool = false, stopsAtLimits: Bool = true
+    ) -> Outcome {
+        let world = World(schedule, isNoted: isNoted, stopsAtLimits: stopsAtLimits)
         defer { world.close() }
         let nodes = schedule.validators + schedule.issuers
         for node in 0..<nodes { world.plan(at: world.random.number(0...(50 * .millisecond))) { world.boot(node) } }

@@ -19,6 +19,7 @@ final class Subscription {
     }
 
     private let machine: Machine
+    private let life: Int
     private let channel: Channel
     private unowned let world: World
     private let heard: (Event) -> Void
@@ -29,6 +30,7 @@ final class Subscription {
 
     init(_ machine: Machine, to channel: Channel, in world: World, heard: @escaping (Event) -> Void) {
         self.machine = machine
+        life = machine.life
         self.channel = channel
         self.world = world
         self.heard = heard
@@ -84,6 +86,8 @@ final class Subscription {
 
     /// On the server's side: to this client, if it has subscribed to such messages.
     func publish(_ payload: Payload) {
+        // Redis may not have noticed that the process is gone.
+        guard life == machine.life else { return }
         let event: Event
         switch (payload, channel) {
         case (.feed(let message), .feed): event = .message(message)

@@ -38,8 +38,12 @@ final class World {
     /// By then everyone has a lease, when nothing is in the way.
     static let warm = 700 * Int64.millisecond
 
-    init(_ schedule: Schedule, isNoted: Bool = false) {
+    /// A course ends where it comes to something that the protocol does not provide for.
+    let stopsAtLimits: Bool
+
+    init(_ schedule: Schedule, isNoted: Bool, stopsAtLimits: Bool) {
         self.schedule = schedule
+        self.stopsAtLimits = stopsAtLimits
         settings = Settings(schedule)
         tokens = schedule.isFleeting ? .fleeting : .lasting
         random = Generator(schedule.seed)
