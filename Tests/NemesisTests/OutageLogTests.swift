@@ -86,6 +86,18 @@ import Testing
         #expect(log.stalled(at(300), at(200)) == .zero)
     }
 
+    @Test func whatIsLongOverIsForgotten() {
+        var log = log(0, 2_000, stalls: [(2_100, 2_200)])
+        log.forget(before: at(61_000))
+        #expect(log.allowsUnavailable("v1", request(2_920, 3_000)))
+        log.forget(before: at(63_000))
+        #expect(!log.allowsUnavailable("v1", request(2_000, 2_500)))
+        #expect(log.stalled(at(0), at(10_000)) == .zero)
+        var kept = self.log(0)
+        kept.forget(before: at(1_000_000))
+        #expect(kept.allowsUnavailable("v1", request(1_000_001, 1_000_002)), "one that goes on is kept")
+    }
+
     @Test func aMachineThatStoodStillForLongExcusesWithoutAFault() {
         var log = OutageLog(timing: Self.timing)
         log.stalled(TimeSpan(at(0), at(249)))

@@ -45,7 +45,8 @@ package struct Outage: Sendable {
 /// lease, less the time to regain one, allows no 503 at all.
 package struct OutageLog: Sendable {
     private let timing: Timing
-    private var outages: [Outage] = []
+    private var outages: [Int: Outage] = [:]
+    private var next = 0
     private var stalls: [TimeSpan] = []
 
     /// An empty log.
@@ -53,12 +54,20 @@ package struct OutageLog: Sendable {
 
     /// - Returns: the number by which ``end(_:at:)`` knows it.
     package mutating func begin(_ outage: Outage) -> Int {
-        outages.append(outage)
-        return outages.count - 1
+        next += 1
+        outages[next] = outage
+        return next
     }
 
     /// An outage is over.
-    package mutating func end(_ number: Int, at end: BootInstant) { outages[number].end = end }
+    package mutating func end(_ number: Int, at end: BootInstant) { outages[number]?.end = end }
+
+    /// Nobody asks any more about what was answered before `instant`: the outages that can have mattered to that alone
+    /// are let go of, a minute later than necessary.
+    package mutating func forget(before instant: BootInstant) {
+        outages = outages.filter { $0.value.end.map { $0 + .seconds(60) > instant } ?? true }
+        stalls.removeAll { $0.end + .seconds(60) < instant }
+    }
 
     /// The machine stood still, as its watchdog found.
     package mutating func stalled(_ span: TimeSpan) { stalls.append(span) }
@@ -66,11 +75,9 @@ package struct OutageLog: Sendable {
     /// How long the machine stood still within a span.
     package func stalled(_ start: BootInstant, _ end: BootInstant) -> Duration {
         guard start < end else { return .zero }
-        // The newest are the last, and what is looked for is near them. Several watchdogs see the same stall: it counts
-        // once.
+        // Several watchdogs see the same stall: it counts once.
         var parts: [TimeSpan] = []
-        for stall in stalls.reversed() {
-            if stall.end < start + .seconds(-60) { break }
+        for stall in stalls {
             let from = max(start, stall.start)
             let to = min(end, stall.end)
             if from < to { parts.append(TimeSpan(from, to)) }
@@ -86,7 +93,7 @@ package struct OutageLog: Sendable {
 
     /// Whether a node that was asked at `sent` and had answered by `answered` may have held no lease then.
     package func allowsUnavailable(_ node: String, _ request: TimeSpan) -> Bool {
-        if outages.contains(where: { allows($0, node, request) }) { return true }
+        if outages.values.contains(where: { allows($0, node, request) }) { return true }
         // Without a fault only a machine that stood still for as long as a lease in hand lasts. The watchdog sees one
         // thread at a time, and a renewal needs three processes one after the other, so a third of it is enough.
         return stalled(request.start + (.zero - timing.lease), request.end) >= timing.leaseInHand / 3
@@ -94,6 +101,7 @@ package struct OutageLog: Sendable {
 
     private func allows(_ outage: Outage, _ node: String, _ request: TimeSpan) -> Bool {
         guard outage.nodes?.contains(node) ?? true else { return false }
+        guard request.end >= outage.start else { return false }
         var from = outage.start
         if outage.keepsLease {
             let before = stalled(outage.start + (.zero - timing.lease), outage.start)

@@ -148,14 +148,15 @@ final class Observer: Sendable {
 
     /// Judges the answers 503 whose outages are over.
     func settle() {
-        with { state in
-            for (node, token, request) in state.open where !state.outages.allowsUnavailable(node, request) {
-                Self.violate(
-                    Violation(.goodUnavailable, at: request.end, "token \(token) at \(node), sent \(request.start)"),
-                    &state)
-            }
-            state.open = []
+        // Outside the lock, for there may be thousands, and the clients wait for it.
+        let (open, outages) = with { state in
+            defer { state.open = [] }
+            return (state.open, state.outages)
         }
+        for (node, token, request) in open where !outages.allowsUnavailable(node, request) {
+            violate(.goodUnavailable, "token \(token) at \(node), sent \(Self.text(request.start))")
+        }
+        with { $0.outages.forget(before: Self.now) }
     }
 
     // MARK: What came of it
