@@ -22,9 +22,7 @@ import QuashSimulation
         case ("limits", 2): findBeyondLimits(first: numbers[0], count: numbers[1])
         case ("show", 1): show(numbers[0])
         default:
-            print(
-                "usage: run <first> <count> <share> <shares> | find <first> <count> | limits <first> <count> | show <seed>"
-            )
+            print("usage: run <first> <count> <share> <shares> | find|limits <first> <count> | show <seed>")
             exit(2)
         }
     }
