@@ -40,6 +40,16 @@ let fuzzTarget: Target =
         name: "FuzzTests", dependencies: fuzzDependencies, path: "Tests/Fuzz",
         exclude: ["Corpus", "LibFuzzer.swift"], swiftSettings: settings)
 
+/// `scripts/simulate` sets it: then there is a program that runs schedules of the simulation.
+let simulates = Context.environment["QUASH_SIMULATE"] != nil
+let simulationProgram: [Target] =
+    simulates
+    ? [
+        .executableTarget(
+            name: "QuashSimulate", dependencies: ["QuashSimulation"], path: "Tests/Simulation/Program",
+            swiftSettings: settings)
+    ] : []
+
 /// `scripts/nemesis` sets it: then there is a program that injects faults into a fleet of real processes. What it
 /// judges the answers by is always built, and tested by NemesisTests.
 let nemesis: [Target] =
@@ -110,6 +120,11 @@ let package = Package(
 
         .target(
             name: "TestSupport", dependencies: ["QuashProcess"], path: "Tests/TestSupport", swiftSettings: settings),
+        // The protocol in virtual time: the shipped machines, a model of Redis, and faults.
+        .target(
+            name: "QuashSimulation", dependencies: ["Quash", "QuashJWT", "QuashCrypto"], path: "Tests/Simulation",
+            exclude: ["Mutants", "Program"], swiftSettings: settings),
+        tests("SimulationTests", ["QuashSimulation"]),
         tests("QuashCryptoTests", ["QuashCrypto"]),
         tests("QuashJSONTests", ["QuashJSON"]),
         tests("QuashLoopTests", ["QuashLoop", "QuashCrypto"]),
@@ -121,7 +136,7 @@ let package = Package(
             "QuashServerTests",
             [
                 "QuashServer", "Quash", "QuashHTTP", "QuashRedis", "QuashLoop", "QuashJWT", "QuashJSON", "QuashCrypto",
-                .product(name: "Logging", package: "swift-log"),
+                "QuashSimulation", .product(name: "Logging", package: "swift-log"),
             ]),
         tests("QuashCLITests", ["QuashCLI", "QuashHTTP", "QuashLoop", "QuashJWT", "QuashJSON", "QuashCrypto"]),
         tests("StyleTests", ["QuashProcess"]),
@@ -129,5 +144,5 @@ let package = Package(
         .target(
             name: "NemesisHistory", dependencies: ["Quash"], path: "Tests/Nemesis/History", swiftSettings: settings),
         tests("NemesisTests", ["NemesisHistory", "Quash"]),
-    ] + nemesis
+    ] + simulationProgram + nemesis
 )

@@ -16,10 +16,13 @@ public struct FeedWriter: Sendable {
         public let issuer: String
         /// All issuers of the feed, this one among them.
         public let issuers: [String]
+        /// How long a Redis that was replaced may go on serving.
+        public let fence: Duration
 
         /// - Parameter issuers: all that write to the feed; this one is one of them whether it is named or not.
-        public init(issuer: String, issuers: [String]) {
+        public init(issuer: String, issuers: [String], fence: Duration = .zero) {
             self.issuer = issuer
+            self.fence = fence
             self.issuers = issuers.contains(issuer) ? issuers : issuers + [issuer]
         }
     }
@@ -59,8 +62,8 @@ public struct FeedWriter: Sendable {
         case persist(ID, [Revocation])
         case commit(ID, Commit, Epoch)
         case answer(ID, Outcome)
-        /// Begin an epoch unless one is there.
-        case begin
+        /// Begin an epoch unless one is there. One that is `over` does not count: it ends by this.
+        case begin(over: Epoch?)
         /// Make durable that this epoch was entered: those before it are never written to again.
         case persistEpoch(Epoch)
         /// This epoch is where commits go from now on. Nothing is confirmed in it until the leases of the one before
@@ -124,6 +127,8 @@ public struct FeedWriter: Sendable {
     /// A run was not possible, and the next is begun by the deadline.
     private var isRetrying = false
     private var excused: [String] = []
+    /// An epoch that this issuer had left, and since when Redis serves it on this connection.
+    private var superseded: (epoch: Epoch, since: BootInstant)?
 
     /// - Parameter entered: the epochs that this issuer has entered, the latest last, as the outbox knows them.
     public init(settings: Settings, entered: [Epoch]) {
@@ -213,6 +218,7 @@ public struct FeedWriter: Sendable {
         if run != nil { isDirty = true }
         run = nil
         isRetrying = false
+        superseded = nil
         return giveUpWaiting()
     }
 
@@ -239,7 +245,9 @@ public struct FeedWriter: Sendable {
         if run != nil { isDirty = true }
         run = RecoveryRun()
         runNumber += 1
-        return [.begin]
+        // An old master would have been fenced by now: this one is none, and somebody has gone back to it on purpose.
+        let over = superseded.flatMap { now >= $0.since + settings.fence ? $0.epoch : nil }
+        return [.begin(over: over)]
     }
 
     private mutating func retry(_ now: BootInstant) -> [Action] {
@@ -275,6 +283,7 @@ public struct FeedWriter: Sendable {
             return enter(reply)
         }
         if entered.contains(reply.epoch) {
+            if superseded?.epoch != reply.epoch { superseded = (reply.epoch, now) }
             return [.report(.superseded(reply.epoch))] + runFailed(now: now)
         }
         run?.records(reply)
@@ -291,6 +300,7 @@ public struct FeedWriter: Sendable {
 
     private mutating func enter(_ reply: BeginReply) -> [Action] {
         epoch = reply.epoch
+        superseded = nil
         var actions: [Action] = [.entered(reply.epoch, lease: reply.lease, fence: reply.fence)]
         for id in pending.filter({ $0.value.phase == .waiting }).keys.sorted() {
             guard let waiting = pending[id] else { continue }

@@ -3,7 +3,7 @@ import Testing
 @testable import Quash
 
 @Suite struct FeedWriterTests {
-    private static let settings = FeedWriter.Settings(issuer: "a", issuers: ["a", "b"])
+    private static let settings = FeedWriter.Settings(issuer: "a", issuers: ["a", "b"], fence: fence)
     private static let lease: Duration = .seconds(5)
     private static let fence: Duration = .seconds(3)
 
@@ -32,7 +32,7 @@ import Testing
     /// A writer that has entered `epoch` and has everything in it.
     private func open(_ epoch: Epoch = .first) -> FeedWriter {
         var writer = FeedWriter(settings: Self.settings, entered: [epoch])
-        #expect(writer.connected(now: now(0)) == [.begin])
+        #expect(writer.connected(now: now(0)) == [.begin(over: nil)])
         #expect(
             writer.begun(begun(epoch, isOpen: true), now: now(1))
                 == [.entered(epoch, lease: Self.lease, fence: Self.fence), .readOutbox(run: 1)])
@@ -63,7 +63,7 @@ import Testing
         #expect(writer.disconnected().isEmpty)
         let (id, _) = writer.publish(FeedWriter.Commit(revocations: [.token(1)]))
         #expect(writer.persisted(id, now: now(10)) == [.answer(id, .unavailable)])
-        #expect(writer.connected(now: now(20)) == [.begin])
+        #expect(writer.connected(now: now(20)) == [.begin(over: nil)])
         // The same epoch, open: and still all of the outbox is compared, for something of it was not stored.
         #expect(writer.begun(begun(.first, isOpen: true), now: now(21)).last == .readOutbox(run: 2))
         #expect(writer.outboxRead([.token(1)], run: 2, now: now(22)) == [.readDirectory])
@@ -74,7 +74,7 @@ import Testing
         #expect(writer.declared(.open, now: now(25)) == [.report(.opened(.first))])
         // Nothing is unknown any more: another connection costs one call.
         #expect(writer.disconnected().isEmpty)
-        #expect(writer.connected(now: now(30)) == [.begin])
+        #expect(writer.connected(now: now(30)) == [.begin(over: nil)])
         #expect(
             writer.begun(begun(.first, isOpen: true), now: now(31)) == [
                 .entered(.first, lease: Self.lease, fence: Self.fence)
@@ -87,7 +87,7 @@ import Testing
         _ = writer.persisted(id, now: now(10))
         let actions = writer.commitFailed(id, now: now(20))
         #expect(actions == [.answer(id, .unavailable), .wake(at: now(20) + FeedWriter.retryInterval)])
-        #expect(writer.deadlineReached(now: now(270)) == [.begin])
+        #expect(writer.deadlineReached(now: now(270)) == [.begin(over: nil)])
         #expect(writer.begun(begun(.first, isOpen: true), now: now(271)).last == .readOutbox(run: 2))
     }
 
@@ -155,12 +155,30 @@ import Testing
                 ])
     }
 
+    /// Whoever serves it for longer than a fence is no old master: somebody went back to it, and it begins anew.
+    @Test func anEpochThatWasLeftEndsOnceItCannotBeAnOldMasters() {
+        var writer = FeedWriter(settings: Self.settings, entered: [.first, .second])
+        _ = writer.connected(now: now(0))
+        let wait: FeedWriter.Action = .wake(at: now(1) + FeedWriter.retryInterval)
+        #expect(writer.begun(begun(.first, isOpen: true), now: now(1)) == [.report(.superseded(.first)), wait])
+        #expect(writer.deadlineReached(now: now(3000)) == [.begin(over: nil)])
+        _ = writer.begun(begun(.first, isOpen: true), now: now(3001))
+        #expect(writer.deadlineReached(now: now(3002)) == [.begin(over: .first)])
+        let third = Epoch("00000000000000cc")!
+        #expect(writer.begun(begun(third), now: now(3003)) == [.persistEpoch(third)])
+        // Another connection, and it may be an old master again.
+        _ = writer.disconnected()
+        _ = writer.connected(now: now(4000))
+        _ = writer.begun(begun(.first, isOpen: true), now: now(4001))
+        #expect(writer.deadlineReached(now: now(4300)) == [.begin(over: nil)])
+    }
+
     @Test func aCommitThatMeetsAnotherEpochFollowsThere() {
         var writer = open()
         let commit = FeedWriter.Commit(revocations: [.token(1)])
         let (id, _) = writer.publish(commit)
         _ = writer.persisted(id, now: now(10))
-        #expect(writer.committed(id, .elsewhere(.second), now: now(11)) == [.begin])
+        #expect(writer.committed(id, .elsewhere(.second), now: now(11)) == [.begin(over: nil)])
         _ = writer.begun(begun(.second), now: now(12))
         #expect(
             writer.persistedEpoch(.second)
@@ -178,10 +196,10 @@ import Testing
         let (id, _) = writer.publish(FeedWriter.Commit(revocations: [.token(1)]))
         _ = writer.persisted(id, now: now(10))
         for attempt in 1..<FeedWriter.maxAttempts {
-            #expect(writer.committed(id, .recovering, now: now(11)) == [.begin], "attempt \(attempt)")
+            #expect(writer.committed(id, .recovering, now: now(11)) == [.begin(over: nil)], "attempt \(attempt)")
             _ = writer.begun(begun(.first), now: now(12))
         }
-        #expect(writer.committed(id, .recovering, now: now(20)) == [.answer(id, .unavailable), .begin])
+        #expect(writer.committed(id, .recovering, now: now(20)) == [.answer(id, .unavailable), .begin(over: nil)])
     }
 
     @Test func aLiveSetThatCannotBeReadCountsAsMissing() {

@@ -44,10 +44,13 @@ enum FeedScript {
         ]
     }
 
-    static func beginArguments(nonce: Epoch, lease: Duration, fence: Duration = .zero) -> [[UInt8]] {
+    static func beginArguments(
+        nonce: Epoch, lease: Duration, fence: Duration = .zero, over: Epoch? = nil
+    ) -> [[UInt8]] {
         [
             text(nonce), text(LivePage.periodSeconds), text(LivePage.chunkBytes), text(horizonPeriods),
             text(retainSeconds), text(lease.wholeMilliseconds), text(fence.components.seconds),
+            text(over?.description ?? ""),
         ]
     }
 

@@ -23,7 +23,6 @@ final class RevocationPublisher {
     private let home: LoopThread
     private let settings: FeedWriter.Settings
     private let lease: Duration
-    private let fence: Duration
     private let log: Logger
     private var writer: FeedWriter
     private var answers: [FeedWriter.ID: Answer] = [:]
@@ -35,14 +34,13 @@ final class RevocationPublisher {
     /// - Parameter home: the thread of `loop`, to which the outbox answers.
     init(
         client: RedisClient, outbox: Outbox, on loop: Loop, home: LoopThread, settings: FeedWriter.Settings,
-        lease: Duration, fence: Duration, log: Logger
+        lease: Duration, log: Logger
     ) {
         self.client = client
         self.outbox = outbox
         self.home = home
         self.settings = settings
         self.lease = lease
-        self.fence = fence
         self.log = log
         writer = FeedWriter(settings: settings, entered: outbox.enteredEpochs)
         timer = Timer(on: loop) { [weak self] in
@@ -116,7 +114,7 @@ final class RevocationPublisher {
             }
         case .commit(let id, let commit, let epoch): send(id, commit, epoch)
         case .answer(let id, let outcome): answers.removeValue(forKey: id)?(Self.result(outcome))
-        case .begin: begin()
+        case .begin(let over): begin(over: over)
         case .persistEpoch(let epoch):
             outbox.enter(epoch) { [home, this = LoopBound(self)] isDurable in
                 home.submit { _ in this.value.persisted(epoch, isDurable) }
@@ -179,7 +177,7 @@ final class RevocationPublisher {
 
     /// In a Redis that may not hold revocations no epoch is begun. The two commands go over one connection: if it is
     /// lost between them, the second fails.
-    private func begin() {
+    private func begin(over: Epoch?) {
         client.readServerFacts(timeout: Self.timeout) { [weak self] result in
             guard let self else { return }
             do {
@@ -187,7 +185,8 @@ final class RevocationPublisher {
                 guard refusals.isEmpty else { throw FeedUnavailable(description: refusals.joined(separator: "; ")) }
                 let nonce = Epoch.random()
                 run(
-                    FeedScript.begin, FeedScript.beginArguments(nonce: nonce, lease: lease, fence: fence),
+                    FeedScript.begin,
+                    FeedScript.beginArguments(nonce: nonce, lease: lease, fence: settings.fence, over: over),
                     as: BeginReply.init
                 ) {
                     [log] in

@@ -100,8 +100,9 @@ public final class Issuer: Sendable {
         let metrics = IssuerMetrics()
         let publisher = RevocationPublisher(
             client: client, outbox: outbox, on: loop, home: self.loop,
-            settings: FeedWriter.Settings(issuer: common.nodeID, issuers: configuration.issuers), lease: common.lease,
-            fence: configuration.fence, log: log)
+            settings: FeedWriter.Settings(
+                issuer: common.nodeID, issuers: configuration.issuers, fence: configuration.fence),
+            lease: common.lease, log: log)
         let observer = FleetObserver(
             client: client, options: redis, on: loop,
             fleet: Fleet(lease: common.lease, fence: configuration.fence), interval: common.renewInterval,

@@ -1,12 +1,12 @@
--- begin(nonce, period seconds, chunk bytes, horizon in periods, retain seconds, lease ms, fence s): begins a new epoch,
--- unless one is there. Answers {state, nonce, 1 when it was begun now, lease ms, fence s}; state is 'restoring' or
--- 'open'.
+-- begin(nonce, period seconds, chunk bytes, horizon in periods, retain seconds, lease ms, fence s, over): begins a new
+-- epoch, unless one is there that is not `over`. Answers {state, nonce, 1 when it was begun now, lease ms, fence s};
+-- state is 'restoring' or 'open'.
 --
 -- No lease is granted in it until every issuer has replayed its outbox, which is what `restored` is for.
 -- The log starts anew, so every validator reads the whole live set once. The live set stays, for it only ever grows;
 -- its directory is made from what is really there, so that a loss is neither hidden nor reported for ever.
 local current, state, lease, held = current_epoch()
-if current then return {state, current, 0, lease, held} end
+if current and current ~= ARGV[8] then return {state, current, 0, lease, held} end
 local nonce, period_seconds, chunk_bytes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local directory = {}
 local written = redis.call('HGETALL', '{quash}:live')

@@ -17,6 +17,17 @@ if request then
   if epoch == nonce then return {'stored', epoch, sequence, registry(KEYS[1])} end
 end
 local chunk_bytes, period_seconds, retain_seconds = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+-- Where bytes were lost none are added: they would make up for the lost ones, and whoever adds up what it reads would
+-- find nothing missing. The epoch ends here, so that the outboxes bring back what was lost.
+for i = 9, #ARGV, 2 do
+  local name = '{quash}:live:' .. ARGV[i] .. ':'
+  local total, bytes = tonumber(redis.call('HGET', '{quash}:live', ARGV[i]) or 0), 0
+  for chunk = 0, math.floor(total / chunk_bytes) do bytes = bytes + redis.call('STRLEN', name .. chunk) end
+  if bytes < total and (tonumber(ARGV[i]) + 1) * period_seconds + retain_seconds > clock() / 1000 then
+    redis.call('HDEL', KEYS[1], 'epoch')
+    return {'recovering'}
+  end
+end
 local record = ARGV[8]
 local sequence = decimal(redis.call('INCR', '{quash}:seq'))
 if state == 'open' then

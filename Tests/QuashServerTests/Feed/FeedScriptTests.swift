@@ -142,6 +142,19 @@ import Testing
         }
     }
 
+    @Test func anEpochThatIsOverGivesWayToTheNext() throws {
+        let script = try ScriptCaller()
+        try script.open()
+        func begin(over: Epoch?) throws -> BeginReply {
+            let arguments = FeedScript.beginArguments(nonce: ScriptCaller.second, lease: .seconds(5), over: over)
+            return try BeginReply(script.caller.eval(FeedScript.begin, arguments))
+        }
+        #expect(try begin(over: ScriptCaller.second).epoch == ScriptCaller.first)
+        #expect(try begin(over: ScriptCaller.first).isNew)
+        #expect(try script.renew(at: position(0)) == .recovering)
+        #expect(try begin(over: ScriptCaller.first).epoch == ScriptCaller.second)
+    }
+
     @Test func noLeaseIsLongerThanTheEpochAllows() throws {
         let script = try ScriptCaller()
         try script.open()
@@ -239,6 +252,20 @@ import Testing
     }
 
     /// Clocks disagree, so what expired a moment ago is still looked up: a new epoch must not lose it with its period.
+    @Test func whereBytesWereLostNoneAreAdded() throws {
+        let script = try ScriptCaller()
+        try script.open()
+        let both = [1, 2].map { Revocation.token($0, expiresAtSeconds: expiry) }
+        #expect(try revoke(1, script) == .stored(position(1)))
+        try script.caller.call("DEL", "{quash}:live:\(LivePage.period(ofExpiry: expiry)):0")
+        // Stored, the second would stand where the first was: as many bytes as the directory tells of.
+        #expect(try revoke(2, script) == .recovering)
+        #expect(try script.renew(at: position(1)) == .recovering)
+        let second = ScriptCaller.second
+        try script.open(second)
+        #expect(try script.revoke(both, epoch: second) == .stored(position(1, second)))
+    }
+
     @Test func aPeriodThatJustEndedIsInTheNewEpochsDirectory() throws {
         let script = try ScriptCaller()
         let (periodSeconds, now) = (10, Int(ClockReading.now().wall.seconds))

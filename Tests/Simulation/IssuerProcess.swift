@@ -1,0 +1,44 @@
+import Quash
+
+/// One issuer: its outbox, its connection for commits, the observer of the fleet, and the feed that it follows.
+final class IssuerProcess {
+    let machine: Machine
+    let link: CommandLink
+    let publisher: SimulatedPublisher
+    let observer: SimulatedObserver
+    let follower: SimulatedFollower
+
+    init(_ name: String, boot: Int, on machine: Machine, _ disk: Disk, in world: World) {
+        self.machine = machine
+        let outbox = SimulatedOutbox(machine, disk, in: world)
+        link = CommandLink(machine, in: world)
+        publisher = SimulatedPublisher(
+            FeedWriter.Settings(
+                issuer: name, issuers: world.issuerNames, fence: .nanoseconds(world.schedule.fence)),
+            on: machine, link: link, outbox: outbox,
+            disk: disk, in: world)
+        observer = SimulatedObserver(on: machine, link: link, in: world)
+        follower = SimulatedFollower(
+            "\(Registry.issuerPrefix)\(name)/\(boot)", on: machine, outbox: outbox, in: world)
+        let (publisher, observer) = (publisher, observer)
+        publisher.entered = { [unowned observer] in observer.entered($0, lease: $1) }
+        link.stateChanged = { [unowned publisher] in publisher.connectionChanged(isUp: $0) }
+        // The feed has a thread of its own.
+        follower.recoveryNeeded = { [unowned publisher, unowned world] in
+            machine.after(world.random.number(0...(50 * .microsecond))) { publisher.recoveryNeeded() }
+        }
+    }
+
+    func start() {
+        follower.start()
+        link.start()
+        observer.start()
+    }
+
+    func close() {
+        follower.close()
+        link.close()
+        observer.close()
+        publisher.close()
+    }
+}

@@ -1,0 +1,196 @@
+import Quash
+
+/// The scripts of `Sources/QuashServer/Scripts`, each line for line.
+extension ModelRedis {
+    // MARK: begin.lua
+
+    mutating func begin(
+        nonce: Epoch, over: Epoch? = nil, leaseMilliseconds: Int64, _ limits: Limits
+    ) -> BeginReply {
+        expire()
+        if let current, current.nonce != over {
+            return BeginReply(
+                epoch: current.nonce, isOpen: current.isOpen, lease: .milliseconds(current.leaseMilliseconds),
+                fence: .zero, isNew: false)
+        }
+        let written = directory
+        for key in [Key.log, .nodes, .directory, .restored] { delete(key) }
+        let start = Double(milliseconds) / 1000 - Double(limits.retainSeconds)
+        let first = Int64((start / Double(limits.periodSeconds)).rounded(.down))
+        for period in Set(chunks.keys.map(\.period)).union(written.keys).sorted()
+        where Int64(period) >= first && Int64(period) <= first + Int64(limits.horizonPeriods) {
+            directory[period] = compact(period, written[period] ?? 0, limits)
+        }
+        sequence = 0
+        directoryEpoch = nonce
+        nodesEpoch = nonce
+        serving = Serving(nonce: nonce, runID: runID, isOpen: false, leaseMilliseconds: leaseMilliseconds)
+        return BeginReply(
+            epoch: nonce, isOpen: false, lease: .milliseconds(leaseMilliseconds), fence: .zero, isNew: true)
+    }
+
+    /// - Returns: the bytes that are there, or nil when none are.
+    private mutating func compact(_ period: UInt32, _ written: Int, _ limits: Limits) -> Int? {
+        let last = written / limits.chunkBytes
+        var total = 0
+        var number = 0
+        while true {
+            let name = ChunkName(period: period, number: number)
+            let bytes = chunkBytes(name)
+            guard bytes > 0 || number < last else { break }
+            if bytes > 0 {
+                let target = total / limits.chunkBytes
+                if target < number { move(name, to: ChunkName(period: period, number: target)) }
+                total += bytes
+            }
+            number += 1
+        }
+        return total > 0 ? total : nil
+    }
+
+    // MARK: revoke.lua
+
+    mutating func revoke(
+        _ commit: FeedWriter.Commit, to epoch: Epoch, _ limits: Limits
+    ) -> (reply: RevokeReply, message: FeedMessage?) {
+        expire()
+        guard let current else { return (.recovering, nil) }
+        guard epoch == current.nonce else { return (.elsewhere(current.nonce), nil) }
+        if let request = requests[commit.requestID], request.position.epoch == current.nonce {
+            return (.stored(request.position, registry), nil)
+        }
+        var parts: [UInt32: [UInt8]] = [:]
+        for revocation in commit.revocations {
+            let period = revocation.expiresAtSeconds / UInt32(limits.periodSeconds)
+            RevocationCodec.encode(revocation, into: &parts[period, default: []])
+        }
+        if parts.keys.contains(where: { hasLost($0, limits) }) {
+            nodesEpoch = nil
+            return (.recovering, nil)
+        }
+        let record = RevocationCodec.encode(commit.revocations)
+        let next = (sequence ?? 0) + 1
+        sequence = next
+        if current.isOpen {
+            log.append(LogItem(sequence: next, record: record))
+            if log.count > limits.logCommits { log.removeFirst(log.count - limits.logCommits) }
+        }
+        for (period, bytes) in parts.sorted(by: { $0.key < $1.key }) { keep(bytes, in: period, limits) }
+        let position = FeedPosition(epoch: current.nonce, sequence: next)
+        if !commit.requestID.isEmpty { remember(commit.requestID, at: position, for: limits.retainSeconds) }
+        guard current.isOpen else { return (.stored(position, Registry(entries: [])), nil) }
+        let awaiting = commit.isAwaited ? nodes.count : 0
+        let message = FeedMessage(
+            position: position, awaitingNodes: awaiting, committedMicroseconds: time, record: record)
+        return (.stored(position, awaiting > 0 ? registry : Registry(entries: [])), message)
+    }
+
+    /// Less is there than was written, though it has not expired.
+    private func hasLost(_ period: UInt32, _ limits: Limits) -> Bool {
+        let total = directory[period] ?? 0
+        let bytes = (0...total / limits.chunkBytes).reduce(0) { $0 + chunkBytes(ChunkName(period: period, number: $1)) }
+        let expiry = (Int64(period) + 1) * limits.periodSeconds + limits.retainSeconds
+        return bytes < total && Double(expiry) > Double(milliseconds) / 1000
+    }
+
+    private mutating func keep(_ bytes: [UInt8], in period: UInt32, _ limits: Limits) {
+        let total = (directory[period] ?? 0) + bytes.count
+        directory[period] = total
+        let chunk = ChunkName(period: period, number: (total - bytes.count) / limits.chunkBytes)
+        append(
+            bytes, to: chunk,
+            expiringAtSeconds: (Int64(period) + 1) * limits.periodSeconds + limits.retainSeconds)
+        guard total == bytes.count else { return }
+        let now = Double(milliseconds) / 1000
+        for old in directory.keys
+        where Double((Int64(old) + 1) * limits.periodSeconds + limits.retainSeconds) < now {
+            directory[old] = nil
+        }
+    }
+
+    // MARK: renew.lua
+
+    mutating func renew(
+        _ node: String, _ request: RenewRequest, leaseMilliseconds: Int64, version: String, _ limits: Limits
+    ) -> (reply: RenewReply, acknowledgement: Acknowledgement?) {
+        guard let current, current.isOpen else { return (.recovering, nil) }
+        if request.damagedEpoch == current.nonce {
+            nodesEpoch = nil
+            return (.recovering, nil)
+        }
+        let head = sequence ?? 0
+        let headPosition = FeedPosition(epoch: current.nonce, sequence: head)
+        let stated = request.position?.sequence ?? 0
+        guard request.position?.epoch == current.nonce, stated <= head else { return (.elsewhere(headPosition), nil) }
+        var applied = stated
+        var records: [[UInt8]] = []
+        if applied < head {
+            let items = log.lazy.filter { $0.sequence > stated }.prefix(limits.recordsPerRenewal)
+            for item in items {
+                applied += 1
+                guard item.sequence == applied else { return (.gap(head: headPosition), nil) }
+                records.append(item.record)
+            }
+            if records.isEmpty { return (.gap(head: headPosition), nil) }
+        }
+        var lease: Duration?
+        if applied == head {
+            let length = min(leaseMilliseconds, current.leaseMilliseconds)
+            let granted = max(milliseconds, (nodes[node]?.grantedMilliseconds ?? 0) + 1)
+            nodes[node] = Grant(
+                applied: stated, grantedMilliseconds: granted, leaseMilliseconds: length, version: version)
+            lease = length > 0 ? .milliseconds(length) : nil
+        }
+        let position = FeedPosition(epoch: current.nonce, sequence: stated)
+        return (
+            .entries(records: records, head: head, lease: lease),
+            request.acknowledges ? Acknowledgement(node: node, position: position) : nil
+        )
+    }
+
+    // MARK: restored.lua
+
+    mutating func restored(
+        _ epoch: Epoch, issuer: String, needed: [String], excused: [String]
+    ) -> RestoredReply {
+        guard let current else { return .recovering }
+        guard epoch == current.nonce else { return .elsewhere(current.nonce) }
+        if current.isOpen { return .open }
+        restored[issuer] = needed.joined(separator: ",")
+        for name in excused { restored["!" + name] = "" }
+        var missing: Set<String> = []
+        for names in restored.values {
+            for name in names.split(separator: ",").map(String.init)
+            where restored[name] == nil && restored["!" + name] == nil {
+                missing.insert(name)
+            }
+        }
+        guard missing.isEmpty else { return .waiting(missing.sorted()) }
+        serving?.isOpen = true
+        delete(.restored)
+        return .open
+    }
+
+    // MARK: leave.lua, nodes.lua, forget.lua
+
+    mutating func leave(_ node: String) { nodes[node] = nil }
+
+    /// Nil while no epoch is open.
+    var registryOfOpenEpoch: (head: FeedPosition, registry: Registry)? {
+        guard let current, current.isOpen else { return nil }
+        return (FeedPosition(epoch: current.nonce, sequence: sequence ?? 0), registry)
+    }
+
+    mutating func forget(_ entries: [Registry.Entry]) -> Int {
+        var count = 0
+        for entry in entries {
+            let line = Grant(
+                applied: entry.applied, grantedMilliseconds: entry.grantedMilliseconds,
+                leaseMilliseconds: entry.lease.wholeMilliseconds, version: entry.version)
+            guard nodes[entry.node] == line else { continue }
+            nodes[entry.node] = nil
+            count += 1
+        }
+        return count
+    }
+}

@@ -1,0 +1,166 @@
+import Quash
+
+/// What Redis holds of the feed, and what the scripts do with it, as a value: a copy is a snapshot, or a replica that
+/// lags. `ModelRedisTests` holds it against a real Redis.
+struct ModelRedis: Equatable, Sendable {
+    /// What the roles give the scripts as arguments.
+    struct Limits: Equatable, Sendable {
+        var periodSeconds = LivePage.periodSeconds
+        var chunkBytes = LivePage.chunkBytes
+        var horizonPeriods = 31 * 86_400 / Int(LivePage.periodSeconds)
+        var retainSeconds: Int64 = 600
+        var logCommits = 100_000
+        var recordsPerRenewal = 500
+    }
+
+    /// The key `{quash}:epoch`.
+    struct Serving: Equatable, Sendable {
+        var nonce: Epoch
+        var runID: String
+        var isOpen: Bool
+        var leaseMilliseconds: Int64
+    }
+
+    struct LogItem: Equatable, Sendable {
+        let sequence: UInt64
+        let record: [UInt8]
+    }
+
+    struct ChunkName: Hashable, Sendable {
+        let period: UInt32
+        let number: Int
+    }
+
+    struct Chunk: Equatable, Sendable {
+        var bytes: [UInt8]
+        /// In milliseconds since 1970.
+        let expiry: Int64
+    }
+
+    struct Request: Equatable, Sendable {
+        let position: FeedPosition
+        let expiry: Int64
+    }
+
+    /// A line of the registry but for the node's name.
+    struct Grant: Equatable, Sendable {
+        let applied: UInt64
+        let grantedMilliseconds: Int64
+        let leaseMilliseconds: Int64
+        let version: String
+    }
+
+    /// A key, for faults that lose one.
+    enum Key: CaseIterable, Sendable {
+        case epoch, sequence, log, directory, nodes, restored
+    }
+
+    /// The process that serves this data.
+    var runID: String
+    /// Its civil time, in microseconds since 1970.
+    var time: Int64 = 0
+
+    var serving: Serving?
+    var sequence: UInt64?
+    var log: [LogItem] = []
+    var directoryEpoch: Epoch?
+    var directory: [UInt32: Int] = [:]
+    private(set) var chunks: [ChunkName: Chunk] = [:]
+    var nodesEpoch: Epoch?
+    var nodes: [String: Grant] = [:]
+    var restored: [String: String] = [:]
+    private(set) var requests: [String: Request] = [:]
+
+    init(runID: String) { self.runID = runID }
+
+    var milliseconds: Int64 { time / 1000 }
+
+    /// What every script asks first.
+    var current: Serving? {
+        guard let serving, serving.runID == runID, nodesEpoch == serving.nonce, directoryEpoch == serving.nonce,
+            sequence != nil
+        else { return nil }
+        return serving
+    }
+
+    /// Lets go of keys whose time is over.
+    mutating func expire() {
+        let now = milliseconds
+        for (name, chunk) in chunks where chunk.expiry <= now { chunks[name] = nil }
+        for (id, request) in requests where request.expiry <= now { requests[id] = nil }
+    }
+
+    mutating func delete(_ key: Key) {
+        switch key {
+        case .epoch: serving = nil
+        case .sequence: sequence = nil
+        case .log: log = []
+        case .directory: (directoryEpoch, directory) = (nil, [:])
+        case .nodes: (nodesEpoch, nodes) = (nil, [:])
+        case .restored: restored = [:]
+        }
+    }
+
+    mutating func delete(_ chunk: ChunkName) { chunks[chunk] = nil }
+
+    mutating func deleteAll() {
+        for key in Key.allCases { delete(key) }
+        chunks = [:]
+        requests = [:]
+    }
+
+    // MARK: Commands
+
+    /// HGETALL of the directory.
+    var liveDirectory: LiveDirectory { LiveDirectory(epoch: directoryEpoch, bytes: directory) }
+
+    /// GETRANGE of a chunk.
+    mutating func page(_ page: LivePage, count: Int = LivePage.pageBytes) -> [UInt8] {
+        expire()
+        let bytes = chunks[ChunkName(period: page.period, number: page.chunk)]?.bytes ?? []
+        guard page.offset < bytes.count else { return [] }
+        return Array(bytes[page.offset..<min(bytes.count, page.offset + count)])
+    }
+
+    /// Every byte of the live set, chunk after chunk.
+    var liveBytes: [UInt8] {
+        let names = chunks.keys.sorted { ($0.period, $0.number) < ($1.period, $1.number) }
+        return names.flatMap { chunks[$0]?.bytes ?? [] }
+    }
+
+    // MARK: For the scripts
+
+    mutating func remember(_ id: String, at position: FeedPosition, for seconds: Int64) {
+        requests[id] = Request(position: position, expiry: milliseconds + seconds * 1000)
+    }
+
+    func chunkBytes(_ name: ChunkName) -> Int { chunks[name]?.bytes.count ?? 0 }
+
+    /// APPEND, and EXPIREAT for what is new.
+    mutating func append(_ bytes: [UInt8], to name: ChunkName, expiringAtSeconds expiry: Int64) {
+        if chunks[name] != nil {
+            chunks[name]?.bytes += bytes
+        } else if expiry * 1000 > milliseconds {
+            chunks[name] = Chunk(bytes: bytes, expiry: expiry * 1000)
+        }
+    }
+
+    /// RENAMENX, or APPEND and DEL where there is one of that name.
+    mutating func move(_ name: ChunkName, to target: ChunkName) {
+        guard let moved = chunks.removeValue(forKey: name) else { return }
+        if chunks[target] == nil { chunks[target] = moved } else { chunks[target]?.bytes += moved.bytes }
+    }
+
+    /// The registry as a reply holds it.
+    var registry: Registry {
+        Registry(
+            entries: nodes.sorted { $0.key < $1.key }.map { node, grant in
+                Registry.Entry(
+                    node: node, applied: grant.applied, grantedMilliseconds: grant.grantedMilliseconds,
+                    lease: .milliseconds(grant.leaseMilliseconds), version: grant.version)
+            })
+    }
+
+    /// The periods of which anything is known, in order.
+    var periods: [UInt32] { Set(chunks.keys.map(\.period)).union(directory.keys).sorted() }
+}

@@ -1,0 +1,150 @@
+import Quash
+
+/// What an issuer has on its disk: it outlives the process.
+final class Disk {
+    private(set) var entered: [Epoch] = []
+    private(set) var revocations: [Revocation] = []
+    /// What this issuer took itself or heard, as a set.
+    private(set) var tokens: TokenSet = 0
+    /// Nothing more can be written until then.
+    var fullUntil: Instant = 0
+
+    func append(_ revocations: [Revocation], _ tokens: TokenSet) {
+        self.revocations += revocations
+        self.tokens |= tokens
+    }
+
+    func enter(_ epoch: Epoch) { entered.append(epoch) }
+
+    /// Written, and not yet known to be durable.
+    var inFlight: [Revocation] = []
+
+    /// The machine goes down: what was in flight may be there or not.
+    func crash(keeps: Bool, _ tokens: Tokens) {
+        if keeps { append(inFlight, tokens.set(of: inFlight)) }
+        inFlight = []
+    }
+}
+
+/// The driver of the file: as `Outbox`, which writes what has come meanwhile with one synchronisation.
+final class SimulatedOutbox {
+    private enum Job {
+        case append([Revocation], done: (Bool) -> Void)
+        case enter(Epoch, done: (Bool) -> Void)
+        case mirror([Revocation])
+        case flush(done: (Bool) -> Void)
+        case read(done: ([Revocation]) -> Void)
+    }
+
+    private let machine: Machine
+    private let disk: Disk
+    private unowned let world: World
+    private let index = RevocationIndex()
+    private var durable: RevocationIndex.Writer
+    private var jobs: [Job] = []
+    private var isScheduled = false
+    private var backlog: [Revocation] = []
+
+    /// As `Outbox.retention`.
+    private static let retention = 600 * Int64.second
+
+    init(_ machine: Machine, _ disk: Disk, in world: World) {
+        self.machine = machine
+        self.disk = disk
+        self.world = world
+        durable = index.makeWriter(maxRevocations: .max, clockSkew: .nanoseconds(Self.retention))
+        add(disk.revocations)
+    }
+
+    func append(_ revocations: [Revocation], done: @escaping (Bool) -> Void) {
+        submit(.append(revocations, done: done))
+    }
+
+    func enter(_ epoch: Epoch, done: @escaping (Bool) -> Void) { submit(.enter(epoch, done: done)) }
+
+    func mirror(_ revocations: [Revocation]) { submit(.mirror(revocations)) }
+
+    func flush(done: @escaping (Bool) -> Void) { submit(.flush(done: done)) }
+
+    func read(done: @escaping ([Revocation]) -> Void) { submit(.read(done: done)) }
+
+    private func submit(_ job: Job) {
+        jobs.append(job)
+        guard !isScheduled else { return }
+        isScheduled = true
+        machine.after(world.random.number(0...(50 * .microsecond))) { [self] in work() }
+    }
+
+    private func add(_ revocations: [Revocation]) {
+        do {
+            try durable.apply(revocations)
+        } catch {
+            preconditionFailure("an index without a ceiling is full")
+        }
+    }
+
+    private func work() {
+        let batch = jobs
+        jobs = []
+        var mirrored = backlog
+        backlog = []
+        var appended: [Revocation] = []
+        var isWriting = !mirrored.isEmpty
+        for job in batch {
+            switch job {
+            case .mirror(let revocations):
+                let new = revocations.filter { !durable.covers($0) }
+                mirrored += new
+                add(new)
+                if !new.isEmpty { isWriting = true }
+            case .append(let revocations, _):
+                appended += revocations
+                isWriting = true
+            case .enter: isWriting = true
+            case .flush, .read: break
+            }
+        }
+        let isFull = isWriting && world.now < disk.fullUntil
+        let cost = isWriting && !isFull ? world.syncDelay() : 0
+        let tokens = world.tokens.set(of: mirrored)
+        disk.inFlight = isFull ? [] : mirrored + appended
+        let finish = { [self] in
+            disk.inFlight = []
+            if isFull { backlog = mirrored } else { disk.append(mirrored, tokens) }
+            for job in batch { done(job, isFull: isFull) }
+            isScheduled = false
+            if !jobs.isEmpty {
+                isScheduled = true
+                machine.after(0) { [self] in work() }
+            }
+        }
+        if cost == 0 { finish() } else { machine.after(cost, finish) }
+    }
+
+    private func done(_ job: Job, isFull: Bool) {
+        switch job {
+        case .append(let revocations, let done):
+            if !isFull {
+                disk.append(revocations, world.tokens.set(of: revocations))
+                add(revocations)
+            }
+            answer { done(!isFull) }
+        case .enter(let epoch, let done):
+            if !isFull { disk.enter(epoch) }
+            answer { done(!isFull) }
+        case .mirror: break
+        case .flush(let done):
+            answer { done(!isFull) }
+        case .read(let done):
+            let wall = machine.now.wall
+            let kept = WallInstant(milliseconds: wall.milliseconds - Self.retention / .millisecond)
+            let revocations = durable.revocations(from: kept)
+            answer { done(revocations) }
+        }
+    }
+
+    /// On the thread that asked.
+    private func answer(_ action: @escaping () -> Void) {
+        machine.after(world.random.number(0...(20 * .microsecond)), action)
+    }
+}

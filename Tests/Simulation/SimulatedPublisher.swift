@@ -1,0 +1,163 @@
+import Quash
+
+/// The driver of the shipped ``FeedWriter``, as `RevocationPublisher`.
+final class SimulatedPublisher {
+    struct Stored {
+        let position: FeedPosition
+        let registry: Registry
+        let time: ClockReading
+    }
+
+    private let machine: Machine
+    private unowned let world: World
+    private let link: CommandLink
+    private let outbox: SimulatedOutbox
+    private let settings: FeedWriter.Settings
+    private var writer: FeedWriter
+    private var answers: [FeedWriter.ID: (Stored?) -> Void] = [:]
+    private var wakes: UInt64 = 0
+    private let disk: Disk
+    var entered: (Epoch, Duration) -> Void = { _, _ in }
+
+    init(
+        _ settings: FeedWriter.Settings, on machine: Machine, link: CommandLink, outbox: SimulatedOutbox,
+        disk: Disk, in world: World
+    ) {
+        self.settings = settings
+        self.machine = machine
+        self.link = link
+        self.outbox = outbox
+        self.world = world
+        self.disk = disk
+        writer = FeedWriter(settings: settings, entered: Array(disk.entered.suffix(FeedWriter.maxEntered)))
+    }
+
+    func close() { answers = [:] }
+
+    private var now: BootInstant { machine.now.boot }
+
+    /// Commits a revocation; nil when it is not known to be stored.
+    func publish(_ commit: FeedWriter.Commit, answer: @escaping (Stored?) -> Void) {
+        let (id, actions) = writer.publish(commit)
+        answers[id] = answer
+        perform(actions)
+    }
+
+    func connectionChanged(isUp: Bool) { perform(isUp ? writer.connected(now: now) : writer.disconnected()) }
+
+    func recoveryNeeded() { perform(writer.recoveryNeeded(now: now)) }
+
+    var waitingFor: [String] { writer.waitingFor }
+
+    func excuse(_ names: [String]) { perform(writer.excuse(names, now: now)) }
+
+    private func perform(_ actions: [FeedWriter.Action]) {
+        for action in actions { perform(action) }
+    }
+
+    private func perform(_ action: FeedWriter.Action) {
+        switch action {
+        case .persist(let id, let revocations):
+            outbox.append(revocations) { [self] isDurable in
+                perform(isDurable ? writer.persisted(id, now: now) : writer.persistFailed(id))
+            }
+        case .commit(let id, let commit, let epoch): send(id, commit, epoch)
+        case .answer(let id, let outcome): answer(id, outcome)
+        case .begin(let over): begin(over: over)
+        case .persistEpoch(let epoch):
+            world.history.enters(epoch, after: disk.entered)
+            outbox.enter(epoch) { [self] isDurable in
+                perform(isDurable ? writer.persistedEpoch(epoch) : writer.runFailed(now: now))
+            }
+        case .entered(let epoch, let lease, _): entered(epoch, lease)
+        case .readOutbox(let run):
+            outbox.read { [self] in perform(writer.outboxRead($0, run: run, now: now)) }
+        case .readDirectory:
+            link.read({ $0.liveDirectory }) { [self] in answered($0) { writer.received($0, now: now) } }
+        case .read(let page):
+            link.read({ $0.page(page) }) { [self] in
+                answered($0) { writer.received(page: $0, now: machine.now) }
+            }
+        case .restore(let revocations, let epoch):
+            revoke(FeedWriter.Commit(revocations: revocations), epoch) { [self] in
+                answered($0) { writer.restored($0, now: now) }
+            }
+        case .declareRestored(let epoch, let excused): declare(epoch, excused)
+        case .wake(let instant):
+            wakes += 1
+            machine.after(world.timerDelay(instant, on: machine)) { [self, wakes] in
+                if wakes == self.wakes { perform(writer.deadlineReached(now: now)) }
+            }
+        case .report: break
+        }
+    }
+
+    private func answer(_ id: FeedWriter.ID, _ outcome: FeedWriter.Outcome) {
+        guard case .stored(let position, let registry) = outcome else {
+            answers.removeValue(forKey: id)?(nil)
+            return
+        }
+        answers.removeValue(forKey: id)?(Stored(position: position, registry: registry, time: machine.now))
+    }
+
+    private func send(_ id: FeedWriter.ID, _ commit: FeedWriter.Commit, _ epoch: Epoch) {
+        revoke(commit, epoch) { [self] result in
+            switch result {
+            case .success(let reply): perform(writer.committed(id, reply, now: now))
+            case .failure: perform(writer.commitFailed(id, now: now))
+            }
+        }
+    }
+
+    private func revoke(
+        _ commit: FeedWriter.Commit, _ epoch: Epoch, answer: @escaping (Result<RevokeReply, Failure>) -> Void
+    ) {
+        let (world, limits) = (world, world.settings.limits)
+        link.evaluate(
+            { redis in
+                let head = redis.data.sequence
+                let (reply, message) = redis.data.revoke(commit, to: epoch, limits)
+                if case .stored(let position, _) = reply, redis.data.sequence != head {
+                    world.history.committed(commit.revocations, at: position)
+                }
+                if let message { redis.publish(message) }
+                return reply
+            }, answer: answer)
+    }
+
+    private func begin(over: Epoch?) {
+        link.read({ _ in true }) { [self] facts in
+            guard case .success = facts else { return runFailed() }
+            let nonce = world.nonce()
+            let (world, limits, lease) = (world, world.settings.limits, world.settings.leaseMilliseconds)
+            link.evaluate({ redis in
+                let reply = redis.data.begin(nonce: nonce, over: over, leaseMilliseconds: lease, limits)
+                if reply.isNew { world.history.began(nonce, at: redis) }
+                return reply
+            }) { [self] in answered($0) { writer.begun($0, now: now) } }
+        }
+    }
+
+    private func declare(_ epoch: Epoch, _ excused: [String]) {
+        let (world, settings) = (world, settings)
+        link.evaluate({ redis in
+            let wasOpen = redis.data.current?.isOpen ?? false
+            let missing = excused.filter { redis.data.restored[$0] == nil }
+            let reply = redis.data.restored(
+                epoch, issuer: settings.issuer, needed: settings.issuers, excused: excused)
+            if reply == .open, !wasOpen { world.history.opened(epoch, at: redis, without: missing) }
+            return reply
+        }) { [self] in answered($0) { writer.declared($0, now: now) } }
+    }
+
+    private func answered<Reply>(_ result: Result<Reply, Failure>, then use: (Reply) -> [FeedWriter.Action]) {
+        switch result {
+        case .success(let reply): perform(use(reply))
+        case .failure: runFailed()
+        }
+    }
+
+    private func runFailed() {
+        if link.isUp { perform(writer.runFailed(now: now)) }
+    }
+}
