@@ -295,6 +295,8 @@ public struct FeedWriter: Sendable {
         guard let reply = run?.recorded, reply.epoch == epoch else { return [] }
         entered = entered.suffix(Self.maxEntered - 1) + [epoch]
         isDirty = true
+        // Whoever was excused in another epoch is waited for again.
+        excused = []
         return enter(reply)
     }
 

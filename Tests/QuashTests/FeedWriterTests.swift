@@ -136,6 +136,20 @@ import Testing
         #expect(writer.waitingFor.isEmpty)
     }
 
+    /// The epoch ends before it opens: an operator's word was about that one.
+    @Test func S5_anExcuseIsForOneEpoch() {
+        var writer = FeedWriter(settings: Self.settings, entered: [.first])
+        _ = writer.connected(now: now(0))
+        _ = writer.begun(begun(.first), now: now(1))
+        _ = writer.outboxRead([], run: 1, now: now(2))
+        _ = writer.declared(.waiting(["b"]), now: now(3))
+        #expect(writer.excuse(["b"], now: now(4)) == [.declareRestored(.first, excused: ["b"])])
+        #expect(writer.declared(.recovering, now: now(5)) == [.begin(over: nil)])
+        _ = writer.begun(begun(.second), now: now(6))
+        _ = writer.persistedEpoch(.second)
+        #expect(writer.outboxRead([], run: 2, now: now(7)) == [.declareRestored(.second, excused: [])])
+    }
+
     /// An old master that comes back serves an epoch of its own: what is committed there, the fleet does not hear.
     @Test func anEpochThatWasLeftIsNeverWrittenToAgain() {
         var writer = open()

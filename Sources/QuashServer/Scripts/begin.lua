@@ -7,6 +7,9 @@
 -- its directory is made from what is really there, so that a loss is neither hidden nor reported for ever.
 local current, state, lease, held = current_epoch()
 if current and current ~= ARGV[8] then return {state, current, 0, lease, held} end
+if is_cut_off(tonumber(ARGV[7])) then
+  return redis.error_reply('NOREPLICAS no replica was heard for longer than the fence allows')
+end
 local nonce, period_seconds, chunk_bytes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local directory = {}
 local written = redis.call('HGETALL', '{quash}:live')

@@ -68,6 +68,13 @@ import Testing
         #expect(refuses { try script.revoke([.token(1, expiresAtSeconds: expiry)]) })
         #expect(refuses { try script.begin(ScriptCaller.second) })
         #expect(refuses { try script.nodes() })
+        // Without an epoch, too: none is begun by a master that may have been replaced.
+        let other = FeedScript.beginArguments(nonce: ScriptCaller.second, lease: .seconds(5), fence: .seconds(3))
+        let root = try RedisWire(pair.first)
+        let kept = try root.call("GET", "{quash}:epoch").line
+        try root.call("DEL", "{quash}:epoch")
+        #expect(refuses { try BeginReply(script.caller.eval(FeedScript.begin, other)) })
+        try root.call("SET", "{quash}:epoch", kept)
         pair.second.resume()
         #expect(poll(within: .seconds(20)) { !refuses { try script.renew(at: Self.start) } })
         #expect(try script.caller.call("GET", "{quash}:seq").integer == 0)
