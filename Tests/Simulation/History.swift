@@ -77,7 +77,7 @@ final class History {
     func enters(_ epoch: Epoch, after entered: [Epoch]) {
         // What the protocol does not provide for: see the limits in the documentation.
         let isOld = servers[epoch] ?? 0 < entered.compactMap { servers[$0] }.max() ?? 0
-        if isOld, world.stopsAtLimits { isOver = true }
+        if isOld, !entered.contains(epoch), world.stopsAtLimits { isOver = true }
     }
 
     func began(_ epoch: Epoch, at redis: RedisHost) {
