@@ -6,8 +6,8 @@ import QuashSimulation
 /// - `run <first seed> <schedules> <share> <shares>`: every so many of these schedules, from the share's own on. What
 ///   fails is printed, shrunk. The last line is `<passed> <failed>`.
 /// - `find <first seed> <schedules>`: the first schedule that fails, as `<seed> <invariant>`; or `none`.
-/// - `limits <first seed> <schedules>`: the first schedule that fails where courses do not end at what the protocol does
-///   not provide for, shrunk; or `none`.
+/// - `limits <first seed> <schedules>`: the first schedule that fails where courses go on at what the protocol does not
+///   provide for, shrunk; or `none`.
 /// - `show <seed>`: all that happens in one schedule.
 @main struct Simulate {
     /// Schedules that are shrunk and printed; of the others only the seed is.
