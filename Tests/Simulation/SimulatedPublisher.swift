@@ -16,7 +16,8 @@ final class SimulatedPublisher {
     private var writer: FeedWriter
     private var answers: [FeedWriter.ID: (Stored?) -> Void] = [:]
     private var wakes: UInt64 = 0
-    private let disk: Disk
+    /// The epochs that the writer was in. Its outbox may know more: of those that were over when they were durable.
+    private var known: [Epoch]
     var entered: (Epoch, Duration) -> Void = { _, _ in }
 
     init(
@@ -28,7 +29,7 @@ final class SimulatedPublisher {
         self.link = link
         self.outbox = outbox
         self.world = world
-        self.disk = disk
+        known = disk.entered
         writer = FeedWriter(settings: settings, entered: Array(disk.entered.suffix(FeedWriter.maxEntered)))
     }
 
@@ -65,11 +66,13 @@ final class SimulatedPublisher {
         case .answer(let id, let outcome): answer(id, outcome)
         case .begin(let over): begin(over: over)
         case .persistEpoch(let epoch):
-            world.history.enters(epoch, after: disk.entered)
+            world.history.enters(epoch, after: known)
             outbox.enter(epoch) { [self] isDurable in
                 perform(isDurable ? writer.persistedEpoch(epoch) : writer.runFailed(now: now))
             }
-        case .entered(let epoch, let lease, _): entered(epoch, lease)
+        case .entered(let epoch, let lease, _):
+            known.append(epoch)
+            entered(epoch, lease)
         case .readOutbox(let run):
             outbox.read { [self] in perform(writer.outboxRead($0, run: run, now: now)) }
         case .readDirectory:
