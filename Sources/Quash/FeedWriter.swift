@@ -91,6 +91,9 @@ public struct FeedWriter: Sendable {
         case waiting([String])
         /// Redis serves an epoch that this issuer has left: an old master came back.
         case superseded(Epoch)
+        /// Redis serves another epoch so soon after the last was entered that it may be an old master: this issuer
+        /// waits until that would be fenced.
+        case tooSoon(Epoch)
     }
 
     /// How often the epoch may turn out to be another before a caller is told to come back later.
@@ -111,12 +114,13 @@ public struct FeedWriter: Sendable {
         var attempts = 0
     }
 
-    let settings: Settings
+    /// Who writes.
+    public let settings: Settings
     private var pending: [ID: Pending] = [:]
     private var nextID: ID = 1
     private var isConnected = false
     /// Where commits go; nil while that is not known.
-    public private(set) var epoch: Epoch?
+    private(set) var epoch: Epoch?
     /// Every epoch that was ever entered, the latest last.
     private var entered: [Epoch]
     private var run: RecoveryRun?
@@ -129,11 +133,17 @@ public struct FeedWriter: Sendable {
     private var excused: [String] = []
     /// An epoch that this issuer had left, and since when Redis serves it on this connection.
     private var superseded: (epoch: Epoch, since: BootInstant)?
+    /// When the latest epoch was entered first by this process, or when the process began.
+    private var enteredAt: BootInstant
+    /// How long a Redis that is replaced may go on serving, by this issuer's settings and by the latest epoch.
+    private var fence: Duration
 
     /// - Parameter entered: the epochs that this issuer has entered, the latest last, as the outbox knows them.
-    public init(settings: Settings, entered: [Epoch]) {
+    public init(settings: Settings, entered: [Epoch], now: BootInstant) {
         self.settings = settings
         self.entered = entered
+        enteredAt = now
+        fence = settings.fence
     }
 
     // MARK: Commits
@@ -227,7 +237,7 @@ public struct FeedWriter: Sendable {
         isConnected && run == nil && !isRetrying ? start(now) : []
     }
 
-    /// The issuers that the epoch waits for before it opens, by name; empty when it does not.
+    /// The issuers that the epoch waits for before it opens; empty when it does not.
     public var waitingFor: [String] { run?.waitingFor ?? [] }
 
     /// An operator knows that these issuers will not come back, and takes what only they held for lost. Of use only
@@ -246,32 +256,39 @@ public struct FeedWriter: Sendable {
         run = RecoveryRun()
         runNumber += 1
         // An old master would have been fenced by now: this one is none, and somebody has gone back to it on purpose.
-        let over = superseded.flatMap { now >= $0.since + settings.fence ? $0.epoch : nil }
+        let over = superseded.flatMap { now >= $0.since + fence ? $0.epoch : nil }
         return [.begin(over: over)]
     }
 
-    private mutating func retry(_ now: BootInstant) -> [Action] {
+    private mutating func retry(_ now: BootInstant) -> [Action] { retry(at: now + Self.retryInterval) }
+
+    private mutating func retry(at instant: BootInstant) -> [Action] {
         guard run == nil, !isRetrying else { return [] }
         isRetrying = true
-        return [.wake(at: now + Self.retryInterval)]
+        return [.wake(at: instant)]
     }
+
+    /// An old master, to which this issuer or another may have gone back, is fenced by now.
+    private func isSteady(_ now: BootInstant) -> Bool { now >= enteredAt + fence }
 
     /// The instant of the last ``Action/wake(at:)`` has come.
     public mutating func deadlineReached(now: BootInstant) -> [Action] {
         if let epoch, !waitingFor.isEmpty {
             run?.declares()
-            return [.declareRestored(epoch, excused: excused)]
+            return [declaration(of: epoch, now)]
         }
         // Timers count in milliseconds, and may come a little early: what they say is believed.
         return isRetrying ? start(now) : []
     }
 
     /// What a run had asked for failed, on a connection that is still there.
-    public mutating func runFailed(now: BootInstant) -> [Action] {
+    public mutating func runFailed(now: BootInstant) -> [Action] { endRun() + retry(now) }
+
+    private mutating func endRun() -> [Action] {
         guard run != nil else { return [] }
         run = nil
         isDirty = true
-        return (epoch == nil ? giveUpWaiting() : []) + retry(now)
+        return epoch == nil ? giveUpWaiting() : []
     }
 
     // MARK: A run
@@ -286,13 +303,17 @@ public struct FeedWriter: Sendable {
             if superseded?.epoch != reply.epoch { superseded = (reply.epoch, now) }
             return [.report(.superseded(reply.epoch))] + runFailed(now: now)
         }
+        if !entered.isEmpty, !isSteady(now) {
+            return [.report(.tooSoon(reply.epoch))] + endRun() + retry(at: enteredAt + fence)
+        }
         run?.records(reply)
         return [.persistEpoch(reply.epoch)]
     }
 
     /// That the epoch was entered is durable.
-    public mutating func persistedEpoch(_ epoch: Epoch) -> [Action] {
+    public mutating func persistedEpoch(_ epoch: Epoch, now: BootInstant) -> [Action] {
         guard let reply = run?.recorded, reply.epoch == epoch else { return [] }
+        enteredAt = now
         entered = entered.suffix(Self.maxEntered - 1) + [epoch]
         isDirty = true
         // Whoever was excused in another epoch is waited for again.
@@ -302,6 +323,7 @@ public struct FeedWriter: Sendable {
 
     private mutating func enter(_ reply: BeginReply) -> [Action] {
         epoch = reply.epoch
+        fence = max(settings.fence, reply.fence)
         superseded = nil
         var actions: [Action] = [.entered(reply.epoch, lease: reply.lease, fence: reply.fence)]
         for id in pending.filter({ $0.value.phase == .waiting }).keys.sorted() {
@@ -350,9 +372,14 @@ public struct FeedWriter: Sendable {
         case .restore(let parts, let total):
             let report: [Action] = total.map { [.report(.restoring($0))] } ?? []
             return report + parts.map { .restore($0, epoch) }
-        case .declare: return [.declareRestored(epoch, excused: excused)]
+        case .declare: return [declaration(of: epoch, now)]
         case .startAgain: return runFailed(now: now)
         }
+    }
+
+    /// Who is excused may run, and serve an old master's validators, until that is fenced.
+    private func declaration(of epoch: Epoch, _ now: BootInstant) -> Action {
+        .declareRestored(epoch, excused: isSteady(now) ? excused : [])
     }
 
     /// `restored` was answered.

@@ -122,9 +122,15 @@ public struct Fleet: Sendable {
 
     // MARK: Confirmation
 
-    /// What to wait for after a commit was stored. Call ``observed(_:of:now:)`` with its registry first.
-    public func confirmation(of position: FeedPosition, among registry: Registry, now: BootInstant) -> Confirmation {
-        Confirmation(position: position, committed: now, nodes: registry.entries.map(\.node))
+    /// What to wait for after a commit was stored.
+    ///
+    /// - Parameter registry: as it was at the commit.
+    /// - Parameter now: when it was known that it is stored.
+    public mutating func confirmation(
+        of position: FeedPosition, among registry: Registry, now: ClockReading
+    ) -> Confirmation {
+        observed(registry, of: position.epoch, now: now)
+        return Confirmation(position: position, committed: now.boot, nodes: registry.entries.map(\.node))
     }
 
     /// Whether no node accepts any more what was committed (invariant S1).

@@ -618,13 +618,14 @@ inline hear(i, r) {
 }
 
 /*
- * Fleet.progress: nobody is left whose lease has not ended. It is local: the issuer knows of no later epoch. Variant
- * ASKS: Redis, asked now, is still in the epoch. Mutant IGNORES_SILENT: who has not answered does not count.
+ * Confirmations.received: nobody is left whose lease has not ended, and Redis, asked then, is still in the epoch. Mutants
+ * NO_QUESTION: it is not asked, and the issuer knows of no later epoch; IGNORES_SILENT: who has not answered does not
+ * count.
  */
-#ifdef ASKS
-#define is_still_in(i, r) commits_at(i, r)
-#else
+#ifdef NO_QUESTION
 #define is_still_in(i, r) lives(i)
+#else
+#define is_still_in(i, r) commits_at(i, r)
 #endif
 #ifdef IGNORES_SILENT
 #define is_done(i) true
@@ -641,16 +642,21 @@ inline confirm(i, r) {
 }
 
 /*
- * FeedWriter.begun: an epoch that was left is never entered again, and the outbox remembers it; and who looks for an
- * epoch asks the master. Limit FLIPS: or a deposed one that still serves. Mutant RETURNS: whatever is there is entered.
+ * FeedWriter.begun: an epoch that was left is never entered again, and the outbox remembers it; and none is entered
+ * within a fence after another was, for it may be that of a deposed master that still serves. Mutants RETURNS: an epoch
+ * that was left is entered; FLIPS: one is entered within the fence.
  */
-#if defined(RETURNS)
-#define may_enter(i, r) (lives(i) && serving(r))
-#elif defined(FLIPS)
-#define may_enter(i, r) (lives(i) && serving(r) && !(issuer[i].entered & bit_of(redis[r].epoch)))
+#ifdef RETURNS
+#define was_left(i, r) false
 #else
-#define may_enter(i, r) (lives(i) && r == master && !(issuer[i].entered & bit_of(redis[r].epoch)))
+#define was_left(i, r) (issuer[i].entered & bit_of(redis[r].epoch))
 #endif
+#ifdef FLIPS
+#define is_steady(i) true
+#else
+#define is_steady(i) (issuer[i].view == 0 || issuer[i].seen >= FENCE)
+#endif
+#define may_enter(i, r) (lives(i) && serving(r) && !was_left(i, r) && is_steady(i))
 inline enter(i, r) {
     forget(i);
     issuer[i].view = redis[r].epoch; issuer[i].entered = issuer[i].entered | bit_of(redis[r].epoch);
@@ -692,8 +698,7 @@ inline replay(i, r, t) {
 }
 
 /*
- * Script restored: the epoch opens when everybody who is not excused has said so. Variant FENCED: and no earlier than a
- * fence after the issuer entered it, so that no two masters serve an open epoch. Mutants: ONE_MISSING, one is enough;
+ * Script restored: the epoch opens when everybody who is not excused has said so. Mutants: ONE_MISSING, one is enough;
  * EXCUSE_STICKS, an excuse holds for later epochs too. Limit UNMIRRORED: what was confirmed counts even if all who had
  * it are excused.
  */
@@ -704,18 +709,13 @@ inline replay(i, r, t) {
 #else
 #define is_complete(r) ((ALL_ISSUERS & ~redis[r].declared & ~redis[r].excused) == 0)
 #endif
-#ifdef FENCED
-#define may_open(i) (issuer[i].seen >= FENCE)
-#else
-#define may_open(i) true
-#endif
 #ifdef UNMIRRORED
 #define is_excused(r) false
 #else
 #define is_excused(r) ((token[0].holders & ~redis[r].excused) == 0)
 #endif
 inline restored(i, r) {
-    d_step { acts_at(i, r) && issuer[i].phase != BEGUN && issuer[i].todo == 0 && !redis[r].open && may_open(i) &&
+    d_step { acts_at(i, r) && issuer[i].phase != BEGUN && issuer[i].todo == 0 && !redis[r].open &&
         (issuer[i].phase == READ || redis[r].excused != 0) ->
         redis[r].declared = redis[r].declared | bit_of(i);
         issuer[i].phase = IDLE;
@@ -797,17 +797,18 @@ inline lose_disk(i) {
 }
 
 /*
- * FeedWriter.excuse: the operator excuses an issuer that will not come back from the epoch that is being restored.
- * Limit EXCUSED_ALIVE: one that is only cut off, or comes back.
+ * FeedWriter.excuse: the operator excuses an issuer from the epoch that is being restored: it will not come back, or so it seems. It
+ * counts a fence after another issuer entered the epoch, for the one that is excused may be at the old master yet.
+ * Mutant EXCUSED_EARLY: at once.
  */
-#ifdef EXCUSED_ALIVE
-#define may_be_excused(i) true
+#ifdef EXCUSED_EARLY
+#define is_late_enough(i) true
 #else
-#define may_be_excused(i) !lives(i)
+#define is_late_enough(i) (issuer[1 - (i)].view == redis[master].epoch && issuer[1 - (i)].seen >= FENCE)
 #endif
 inline excuse(i) {
     d_step { redis[master].epoch != 0 && !redis[master].open && !(redis[master].excused & bit_of(i)) &&
-        may_be_excused(i) ->
+        is_late_enough(i) ->
         redis[master].excused = redis[master].excused | bit_of(i);
 #ifdef EXCUSE_STICKS
         sticky = sticky | bit_of(i)

@@ -29,9 +29,14 @@ import Testing
         return LiveDirectory(epoch: epoch, bytes: revocations.isEmpty ? [:] : [period: page(revocations).count])
     }
 
+    /// A writer whose process has run for longer than a fence.
+    private func writer(entered: [Epoch]) -> FeedWriter {
+        FeedWriter(settings: Self.settings, entered: entered, now: now(-60_000))
+    }
+
     /// A writer that has entered `epoch` and has everything in it.
     private func open(_ epoch: Epoch = .first) -> FeedWriter {
-        var writer = FeedWriter(settings: Self.settings, entered: [epoch])
+        var writer = writer(entered: [epoch])
         #expect(writer.connected(now: now(0)) == [.begin(over: nil)])
         #expect(
             writer.begun(begun(epoch, isOpen: true), now: now(1))
@@ -92,12 +97,12 @@ import Testing
     }
 
     @Test func S5_anEpochOpensOnlyAfterTheWholeOutboxIsInIt() {
-        var writer = FeedWriter(settings: Self.settings, entered: [.first])
+        var writer = writer(entered: [.first])
         _ = writer.connected(now: now(0))
         // That it was entered is durable before anything is written to it.
         #expect(writer.begun(begun(.second), now: now(1)) == [.persistEpoch(.second)])
         #expect(
-            writer.persistedEpoch(.second) == [
+            writer.persistedEpoch(.second, now: now(15)) == [
                 .entered(.second, lease: Self.lease, fence: Self.fence), .readOutbox(run: 1),
             ])
         let all = (1...250).map { Revocation.token(UInt64($0)) }
@@ -121,7 +126,7 @@ import Testing
     }
 
     @Test func S5_itWaitsForEveryIssuerOrAnOperatorsWord() {
-        var writer = FeedWriter(settings: Self.settings, entered: [.first])
+        var writer = writer(entered: [.first])
         _ = writer.connected(now: now(0))
         _ = writer.begun(begun(.first), now: now(1))
         #expect(writer.excuse(["b"], now: now(1)).isEmpty, "nothing is waited for yet")
@@ -138,7 +143,7 @@ import Testing
 
     /// The epoch ends before it opens: an operator's word was about that one.
     @Test func S5_anExcuseIsForOneEpoch() {
-        var writer = FeedWriter(settings: Self.settings, entered: [.first])
+        var writer = writer(entered: [.first])
         _ = writer.connected(now: now(0))
         _ = writer.begun(begun(.first), now: now(1))
         _ = writer.outboxRead([], run: 1, now: now(2))
@@ -146,7 +151,7 @@ import Testing
         #expect(writer.excuse(["b"], now: now(4)) == [.declareRestored(.first, excused: ["b"])])
         #expect(writer.declared(.recovering, now: now(5)) == [.begin(over: nil)])
         _ = writer.begun(begun(.second), now: now(6))
-        _ = writer.persistedEpoch(.second)
+        _ = writer.persistedEpoch(.second, now: now(15))
         #expect(writer.outboxRead([], run: 2, now: now(7)) == [.declareRestored(.second, excused: [])])
     }
 
@@ -156,7 +161,7 @@ import Testing
         _ = writer.disconnected()
         _ = writer.connected(now: now(10))
         _ = writer.begun(begun(.second), now: now(11))
-        _ = writer.persistedEpoch(.second)
+        _ = writer.persistedEpoch(.second, now: now(15))
         _ = writer.disconnected()
         _ = writer.connected(now: now(20))
         let (id, _) = writer.publish(FeedWriter.Commit(revocations: [.token(1)]))
@@ -171,7 +176,7 @@ import Testing
 
     /// Whoever serves it for longer than a fence is no old master: somebody went back to it, and it begins anew.
     @Test func anEpochThatWasLeftEndsOnceItCannotBeAnOldMasters() {
-        var writer = FeedWriter(settings: Self.settings, entered: [.first, .second])
+        var writer = writer(entered: [.first, .second])
         _ = writer.connected(now: now(0))
         let wait: FeedWriter.Action = .wake(at: now(1) + FeedWriter.retryInterval)
         #expect(writer.begun(begun(.first, isOpen: true), now: now(1)) == [.report(.superseded(.first)), wait])
@@ -187,6 +192,54 @@ import Testing
         #expect(writer.deadlineReached(now: now(4300)) == [.begin(over: nil)])
     }
 
+    /// It stood at the new master, and finds the old one, which has lost its epoch and is not fenced yet: what it
+    /// stored there, the fleet would not hear.
+    @Test func S6_noEpochIsEnteredWithinAFenceAfterAnother() {
+        var writer = open()
+        _ = writer.disconnected()
+        _ = writer.connected(now: now(1000))
+        _ = writer.begun(begun(.second), now: now(1001))
+        _ = writer.persistedEpoch(.second, now: now(1002))
+        _ = writer.disconnected()
+        _ = writer.connected(now: now(2000))
+        let third = Epoch("00000000000000cc")!
+        let end = now(1002) + Self.fence
+        #expect(writer.begun(begun(third), now: now(2001)) == [.report(.tooSoon(third)), .wake(at: end)])
+        let (id, _) = writer.publish(FeedWriter.Commit(revocations: [.token(1)]))
+        #expect(writer.persisted(id, now: now(2100)) == [.begin(over: nil)])
+        let refused = writer.begun(begun(third), now: now(2101))
+        #expect(refused == [.report(.tooSoon(third)), .answer(id, .unavailable), .wake(at: end)])
+        #expect(writer.deadlineReached(now: end) == [.begin(over: nil)])
+        #expect(writer.begun(begun(third), now: end) == [.persistEpoch(third)])
+    }
+
+    /// The process before may have entered its epoch just now.
+    @Test func S6_aProcessThatBeginsEntersNoOtherEpochWithinAFence() {
+        var writer = FeedWriter(settings: Self.settings, entered: [.first], now: now(0))
+        _ = writer.connected(now: now(1))
+        #expect(writer.begun(begun(.second), now: now(2)) == [.report(.tooSoon(.second)), .wake(at: now(3000))])
+        // The very first one knows of no other master.
+        var first = FeedWriter(settings: Self.settings, entered: [], now: now(0))
+        _ = first.connected(now: now(1))
+        #expect(first.begun(begun(.first), now: now(2)) == [.persistEpoch(.first)])
+    }
+
+    /// Who is excused may go on at an old master, and confirm, until that is fenced.
+    @Test func S1_anExcuseCountsAFenceAfterTheEpochWasEntered() {
+        var writer = open()
+        _ = writer.disconnected()
+        _ = writer.connected(now: now(1000))
+        _ = writer.begun(begun(.second), now: now(1001))
+        _ = writer.persistedEpoch(.second, now: now(1002))
+        _ = writer.outboxRead([], run: 2, now: now(1003))
+        _ = writer.declared(.waiting(["b"]), now: now(1004))
+        #expect(writer.excuse(["b"], now: now(1005)) == [.declareRestored(.second, excused: [])])
+        _ = writer.declared(.waiting(["b"]), now: now(4000))
+        #expect(writer.deadlineReached(now: now(4001)) == [.declareRestored(.second, excused: [])])
+        _ = writer.declared(.waiting(["b"]), now: now(4002))
+        #expect(writer.deadlineReached(now: now(4003)) == [.declareRestored(.second, excused: ["b"])])
+    }
+
     @Test func aCommitThatMeetsAnotherEpochFollowsThere() {
         var writer = open()
         let commit = FeedWriter.Commit(revocations: [.token(1)])
@@ -195,7 +248,7 @@ import Testing
         #expect(writer.committed(id, .elsewhere(.second), now: now(11)) == [.begin(over: nil)])
         _ = writer.begun(begun(.second), now: now(12))
         #expect(
-            writer.persistedEpoch(.second)
+            writer.persistedEpoch(.second, now: now(15))
                 == [
                     .entered(.second, lease: Self.lease, fence: Self.fence), .commit(id, commit, .second),
                     .readOutbox(run: 2),
@@ -217,7 +270,7 @@ import Testing
     }
 
     @Test func aLiveSetThatCannotBeReadCountsAsMissing() {
-        var writer = FeedWriter(settings: Self.settings, entered: [.first])
+        var writer = writer(entered: [.first])
         _ = writer.connected(now: now(0))
         _ = writer.begun(begun(.first), now: now(1))
         _ = writer.outboxRead([.token(1), .token(2)], run: 1, now: now(2))
@@ -234,7 +287,7 @@ import Testing
     }
 
     @Test func anAnswerForAnEarlierRunIsNotTaken() {
-        var writer = FeedWriter(settings: Self.settings, entered: [.first])
+        var writer = writer(entered: [.first])
         _ = writer.connected(now: now(0))
         _ = writer.begun(begun(.first), now: now(1))
         _ = writer.disconnected()

@@ -29,8 +29,7 @@ import Testing
     /// A commit whose answer had come at 100 s.
     private func commit(_ sequence: UInt64, _ entries: [Registry.Entry], _ fleet: inout Fleet) -> Fleet.Confirmation {
         let registry = Registry(entries: entries)
-        fleet.observed(registry, of: .first, now: .at(100_000))
-        return fleet.confirmation(of: position(sequence), among: registry, now: now(100_000))
+        return fleet.confirmation(of: position(sequence), among: registry, now: .at(100_000))
     }
 
     private func acknowledge(_ node: String, _ sequence: UInt64, _ fleet: inout Fleet, at milliseconds: Int64) {
@@ -95,7 +94,7 @@ import Testing
         var fleet = recovered()
         fleet.entered(.second, lease: Self.lease, fence: Self.fence, now: now(200_000))
         let confirmation = fleet.confirmation(
-            of: position(1, .second), among: Registry(entries: []), now: now(200_001))
+            of: position(1, .second), among: Registry(entries: []), now: .at(200_001))
         let end = now(200_000 + Self.bound + 2000)
         #expect(fleet.progress(of: confirmation, now: now(200_001)) == .pending(until: end))
         #expect(fleet.progress(of: confirmation, now: end) == .confirmed)
@@ -108,7 +107,7 @@ import Testing
         var fleet = recovered()
         fleet.entered(.second, lease: .seconds(30), fence: Self.fence, now: now(200_000))
         let confirmation = fleet.confirmation(
-            of: position(1, .second), among: Registry(entries: []), now: now(200_001))
+            of: position(1, .second), among: Registry(entries: []), now: .at(200_001))
         guard case .pending(let end) = fleet.progress(of: confirmation, now: now(200_001)) else {
             return #expect(Bool(false))
         }

@@ -52,11 +52,6 @@ final class History {
     /// For each epoch and issuer what its outbox held when the epoch began.
     private var obligations: [Epoch: [TokenSet]] = [:]
     private var opened: Set<Epoch> = []
-    /// By epoch, the number of the Redis that serves it: one that took over from another has a greater number.
-    private var servers: [Epoch: Int] = [:]
-    /// An issuer that had followed a failover enters an epoch of the old master that it had not been in: nothing that
-    /// happens from here on is held against the protocol.
-    private(set) var isOver = false
     /// Epochs in which a fault took away what a script had written.
     private var damaged: Set<Epoch> = []
 
@@ -73,15 +68,7 @@ final class History {
 
     // MARK: In Redis
 
-    /// An issuer goes over to an epoch, having been in others.
-    func enters(_ epoch: Epoch, after entered: [Epoch]) {
-        // What the protocol does not provide for: see the limits in the documentation.
-        let isOld = servers[epoch] ?? 0 < entered.compactMap { servers[$0] }.max() ?? 0
-        if isOld, !entered.contains(epoch), world.stopsAtLimits { isOver = true }
-    }
-
     func began(_ epoch: Epoch, at redis: RedisHost) {
-        servers[epoch] = redis.number
         commits[epoch] = []
         obligations[epoch] = world.disks.map(\.tokens)
         world.note("epoch \(epoch) begins at \(redis.machine.name)")

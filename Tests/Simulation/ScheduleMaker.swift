@@ -170,6 +170,9 @@ struct ScheduleMaker {
         add(.revisit(schedule.validators + issuer, milliseconds(20...300)), at: later)
         let token = random.index(below: Simulation.last)
         add(.revoke(token: token, at: issuer, isAwaited: true, request: nil), at: later + milliseconds(5...60))
+        guard random.once(in: 2) else { return }
+        // What it stored there is on its disk alone.
+        add(.crash(schedule.validators + issuer, down: milliseconds(900...1500)), at: later + milliseconds(40...160))
     }
 
     /// An issuer dies, Redis loses its data, and an operator says that the issuer will not come back; then it does.

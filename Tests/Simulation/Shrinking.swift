@@ -9,9 +9,9 @@ package struct Shrinking {
     package init(whileItFails fails: @escaping (Schedule) -> Bool) { self.fails = fails }
 
     /// Shrinks towards a schedule that breaks the same promise.
-    package init(towards violation: Violation, stopsAtLimits: Bool = true) {
+    package init(towards violation: Violation) {
         self.init {
-            Simulation.run($0, stopsAtLimits: stopsAtLimits).violation?.invariant == violation.invariant
+            Simulation.run($0).violation?.invariant == violation.invariant
         }
     }
 

@@ -17,7 +17,6 @@ final class SimulatedPublisher {
     private var answers: [FeedWriter.ID: (Stored?) -> Void] = [:]
     private var wakes: UInt64 = 0
     /// The epochs that the writer was in. Its outbox may know more: of those that were over when they were durable.
-    private var known: [Epoch]
     var entered: (Epoch, Duration) -> Void = { _, _ in }
 
     init(
@@ -29,8 +28,8 @@ final class SimulatedPublisher {
         self.link = link
         self.outbox = outbox
         self.world = world
-        known = disk.entered
-        writer = FeedWriter(settings: settings, entered: Array(disk.entered.suffix(FeedWriter.maxEntered)))
+        writer = FeedWriter(
+            settings: settings, entered: Array(disk.entered.suffix(FeedWriter.maxEntered)), now: machine.now.boot)
     }
 
     func close() { answers = [:] }
@@ -66,12 +65,10 @@ final class SimulatedPublisher {
         case .answer(let id, let outcome): answer(id, outcome)
         case .begin(let over): begin(over: over)
         case .persistEpoch(let epoch):
-            world.history.enters(epoch, after: known)
             outbox.enter(epoch) { [self] isDurable in
-                perform(isDurable ? writer.persistedEpoch(epoch) : writer.runFailed(now: now))
+                perform(isDurable ? writer.persistedEpoch(epoch, now: now) : writer.runFailed(now: now))
             }
         case .entered(let epoch, let lease, _):
-            known.append(epoch)
             entered(epoch, lease)
         case .readOutbox(let run):
             outbox.read { [self] in perform(writer.outboxRead($0, run: run, now: now)) }

@@ -12,8 +12,6 @@ package enum Simulation {
         package let notes: [String]
         let confirmed: Int
         let answered: Int
-        /// It came to something that the protocol does not provide for.
-        let isOver: Bool
     }
 
     /// After the last fault, until everything must be well again.
@@ -32,11 +30,8 @@ package enum Simulation {
     /// Runs one schedule.
     ///
     /// - Parameter isNoted: whether what happens is written down.
-    /// - Parameter stopsAtLimits: whether a course ends where it comes to what the protocol does not provide for.
-    package static func run(
-        _ schedule: Schedule, isNoted: Bool = false, stopsAtLimits: Bool = true
-    ) -> Outcome {
-        let world = World(schedule, isNoted: isNoted, stopsAtLimits: stopsAtLimits)
+    package static func run(_ schedule: Schedule, isNoted: Bool = false) -> Outcome {
+        let world = World(schedule, isNoted: isNoted)
         defer { world.close() }
         let nodes = schedule.validators + schedule.issuers
         for node in 0..<nodes { world.plan(at: world.random.number(0...(50 * .millisecond))) { world.boot(node) } }
@@ -46,17 +41,16 @@ package enum Simulation {
         world.run(until: end)
         world.isQuiet = true
         world.run(until: end + fresh)
-        if world.history.violation == nil, !world.history.isOver {
+        if world.history.violation == nil {
             world.note("a validator is started that has heard of nothing")
             _ = world.addValidator(named: "fresh")
             world.traffic.revoke(last, at: 0, isAwaited: true, request: nil)
             world.run(until: end + settling)
-            if !world.history.isOver { world.history.settle() }
+            world.history.settle()
         }
         return Outcome(
             violation: world.history.violation, digest: world.digest, notes: world.noted,
-            confirmed: world.history.confirmed.nonzeroBitCount, answered: world.history.answered.nonzeroBitCount,
-            isOver: world.history.isOver)
+            confirmed: world.history.confirmed.nonzeroBitCount, answered: world.history.answered.nonzeroBitCount)
     }
 }
 

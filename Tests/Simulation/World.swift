@@ -38,12 +38,8 @@ final class World {
     /// By then everyone has a lease, when nothing is in the way.
     static let warm = 700 * Int64.millisecond
 
-    /// A course ends where it comes to something that the protocol does not provide for.
-    let stopsAtLimits: Bool
-
-    init(_ schedule: Schedule, isNoted: Bool, stopsAtLimits: Bool) {
+    init(_ schedule: Schedule, isNoted: Bool) {
         self.schedule = schedule
-        self.stopsAtLimits = stopsAtLimits
         settings = Settings(schedule)
         tokens = schedule.isFleeting ? .fleeting : .lasting
         random = Generator(schedule.seed)
@@ -81,7 +77,7 @@ final class World {
 
     /// Lets happen what happens until then.
     func run(until end: Instant) {
-        while history.violation == nil, !history.isOver, let next = timeline.next, next <= end,
+        while history.violation == nil, let next = timeline.next, next <= end,
             let first = timeline.popFirst()
         {
             now = first.at

@@ -28,9 +28,10 @@ private struct AnswerReader {
 
     mutating func integer() throws(FeedAnswerError) -> Int64 { try next(\.integer) }
 
+    mutating func epoch() throws(FeedAnswerError) -> Epoch { try next { $0.text.flatMap { Epoch($0) } } }
+
     mutating func position() throws(FeedAnswerError) -> FeedPosition {
-        let epoch = try next { $0.text.flatMap { Epoch($0) } }
-        return FeedPosition(epoch: epoch, sequence: try next { $0.integer.flatMap(UInt64.init(exactly:)) })
+        FeedPosition(epoch: try epoch(), sequence: try next { $0.integer.flatMap(UInt64.init(exactly:)) })
     }
 }
 
@@ -78,13 +79,13 @@ extension BeginReply {
     init(_ value: RESPValue) throws(FeedAnswerError) {
         var answer = try AnswerReader(value, of: FeedScript.begin)
         let state = try answer.text()
-        guard state == "open" || state == "restoring", let epoch = Epoch(try answer.text()) else {
-            throw FeedAnswerError(script: FeedScript.begin)
-        }
+        let epoch = try answer.epoch()
         let isNew = try answer.integer() == 1
         let lease = try answer.integer()
         let fence = try answer.integer()
-        guard Registry.milliseconds.contains(lease), (0...3600).contains(fence) else {
+        guard state == "open" || state == "restoring", Registry.milliseconds.contains(lease),
+            (0...3600).contains(fence)
+        else {
             throw FeedAnswerError(script: FeedScript.begin)
         }
         self.init(
@@ -98,9 +99,7 @@ extension RestoredReply {
         switch try answer.text() {
         case "open": self = .open
         case "waiting": self = .waiting(try answer.text().split(separator: ",").map(String.init))
-        case "elsewhere":
-            guard let epoch = Epoch(try answer.text()) else { throw FeedAnswerError(script: FeedScript.restored) }
-            self = .elsewhere(epoch)
+        case "elsewhere": self = .elsewhere(try answer.epoch())
         case "recovering": self = .recovering
         default: throw FeedAnswerError(script: FeedScript.restored)
         }
@@ -112,9 +111,7 @@ extension RevokeReply {
         var answer = try AnswerReader(value, of: FeedScript.revoke)
         switch try answer.text() {
         case "stored": self = .stored(try answer.position(), try Registry(try answer.text(), of: FeedScript.revoke))
-        case "elsewhere":
-            guard let epoch = Epoch(try answer.text()) else { throw FeedAnswerError(script: FeedScript.revoke) }
-            self = .elsewhere(epoch)
+        case "elsewhere": self = .elsewhere(try answer.epoch())
         case "recovering": self = .recovering
         default: throw FeedAnswerError(script: FeedScript.revoke)
         }

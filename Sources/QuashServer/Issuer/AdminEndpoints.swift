@@ -167,16 +167,21 @@ final class AdminEndpoints {
 
     /// Who has applied a commit of the epoch that is open, and when this issuer heard of it.
     func showReceipt(of position: FeedPosition, _ exchange: HTTPExchange) {
-        observer.read { [self] result in
+        readFleet(exchange) { [self] head, _ in
+            guard head.epoch == position.epoch, (1...head.sequence).contains(position.sequence),
+                let nodes = observer.receipt(of: position)
+            else {
+                return exchange.send(Problem(.notFound, "no such commit in the epoch that is open, \(head.epoch)"))
+            }
+            exchange.send(json: .object(Self.receipt(position, nodes)))
+        }
+    }
+
+    /// The fleet as Redis knows it now; where it is not known the exchange is answered so.
+    private func readFleet(_ exchange: HTTPExchange, then answer: @escaping (FeedPosition, Fleet) -> Void) {
+        observer.read { result in
             switch result {
-            case .success(let reply?):
-                guard reply.head.epoch == position.epoch, (1...reply.head.sequence).contains(position.sequence),
-                    let nodes = observer.receipt(of: position)
-                else {
-                    return exchange.send(
-                        Problem(.notFound, "no such commit in the epoch that is open, \(reply.head.epoch)"))
-                }
-                exchange.send(json: .object(Self.receipt(position, nodes)))
+            case .success(let reply?): answer(reply.head, reply.fleet)
             case .success(nil): exchange.send(unavailable: "the feed is being recovered")
             case .failure: exchange.send(unavailable: "the revocation store does not answer")
             }
@@ -186,13 +191,7 @@ final class AdminEndpoints {
     // MARK: GET /admin/v1/nodes
 
     func nodes(_ exchange: HTTPExchange) {
-        observer.read { result in
-            switch result {
-            case .success(let reply?): exchange.send(json: Self.nodes(reply.fleet, head: reply.head))
-            case .success(nil): exchange.send(unavailable: "the feed is being recovered")
-            case .failure: exchange.send(unavailable: "the revocation store does not answer")
-            }
-        }
+        readFleet(exchange) { exchange.send(json: Self.nodes($1, head: $0)) }
     }
 
     private static func nodes(_ fleet: Fleet, head: FeedPosition) -> JSONValue {

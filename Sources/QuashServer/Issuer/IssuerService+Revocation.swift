@@ -92,10 +92,8 @@ extension IssuerService {
                 answer(.success(Revoked(position: stored.position, status: .stored)))
             case (.success(let stored), .confirmed(let timeout)):
                 observer.confirm(stored, within: timeout) { outcome in
-                    answer(
-                        .success(
-                            Revoked(
-                                position: stored.position, status: outcome == .confirmed ? .confirmed : .unconfirmed)))
+                    let status: Revoked.Status = outcome == .unconfirmed ? .unconfirmed : .confirmed
+                    answer(.success(Revoked(position: stored.position, status: status)))
                 }
             }
         }

@@ -21,7 +21,6 @@ final class RevocationPublisher {
     private let client: RedisClient
     private let outbox: Outbox
     private let home: LoopThread
-    private let settings: FeedWriter.Settings
     private let lease: Duration
     private let log: Logger
     private var writer: FeedWriter
@@ -39,10 +38,9 @@ final class RevocationPublisher {
         self.client = client
         self.outbox = outbox
         self.home = home
-        self.settings = settings
         self.lease = lease
         self.log = log
-        writer = FeedWriter(settings: settings, entered: outbox.enteredEpochs)
+        writer = FeedWriter(settings: settings, entered: outbox.enteredEpochs, now: .now)
         timer = Timer(on: loop) { [weak self] in
             guard let self else { return }
             perform(writer.deadlineReached(now: .now))
@@ -137,7 +135,7 @@ final class RevocationPublisher {
             let arguments = FeedScript.revokeArguments(FeedWriter.Commit(revocations: revocations), to: epoch)
             run(FeedScript.revoke, arguments, as: RevokeReply.init) { $0.restored($1, now: .now) }
         case .declareRestored(let epoch, let excused):
-            let arguments = FeedScript.restoredArguments(epoch, settings, excused: excused)
+            let arguments = FeedScript.restoredArguments(epoch, writer.settings, excused: excused)
             run(FeedScript.restored, arguments, as: RestoredReply.init) { $0.declared($1, now: .now) }
         case .wake(let instant): timer?.start(after: max(.zero, instant - .now))
         case .report(let event): report(event)
@@ -149,7 +147,7 @@ final class RevocationPublisher {
     }
 
     private func persisted(_ epoch: Epoch, _ isDurable: Bool) {
-        perform(isDurable ? writer.persistedEpoch(epoch) : writer.runFailed(now: .now))
+        perform(isDurable ? writer.persistedEpoch(epoch, now: .now) : writer.runFailed(now: .now))
     }
 
     private func send(_ id: FeedWriter.ID, _ commit: FeedWriter.Commit, _ epoch: Epoch) {
@@ -186,7 +184,7 @@ final class RevocationPublisher {
                 let nonce = Epoch.random()
                 run(
                     FeedScript.begin,
-                    FeedScript.beginArguments(nonce: nonce, lease: lease, fence: settings.fence, over: over),
+                    FeedScript.beginArguments(nonce: nonce, lease: lease, fence: writer.settings.fence, over: over),
                     as: BeginReply.init
                 ) {
                     [log] in
@@ -241,6 +239,10 @@ final class RevocationPublisher {
             log.warning(
                 "no lease is granted before every issuer has restored the feed",
                 metadata: ["waiting_for": "\(names.joined(separator: " "))"])
+        case .tooSoon(let epoch):
+            log.warning(
+                "this redis serves another epoch, and may be an old master: waiting until that would be fenced",
+                metadata: ["epoch": "\(epoch)"])
         case .superseded(let epoch):
             log.error(
                 "this redis serves an epoch that is over: an old master came back",

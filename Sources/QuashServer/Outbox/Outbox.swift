@@ -105,7 +105,6 @@ final class Outbox: Sendable {
         private let issuer: String
         private let log: Logger
         private var file: OutboxFile
-        private let index = RevocationIndex()
         private var durable: RevocationIndex.Writer
         private(set) var entered: [Epoch] = []
         /// Mirrored, and not written because the disk was full.
@@ -118,7 +117,7 @@ final class Outbox: Sendable {
             self.issuer = issuer
             self.log = log
             file = try OutboxFile(path: path)
-            durable = index.makeWriter(maxRevocations: .max, clockSkew: Outbox.retention)
+            durable = RevocationIndex().makeWriter(maxRevocations: .max, clockSkew: Outbox.retention)
             if file.byteCount > 0 { try load() }
             try rewrite()
         }

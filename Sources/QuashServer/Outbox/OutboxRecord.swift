@@ -15,7 +15,7 @@ enum OutboxRecord: Equatable {
     case epoch(Epoch)
 
     static let headBytes = 12
-    static let maxPayloadBytes = 1 + 26 * RevocationCodec.maxRevocationsPerCommit
+    static let maxPayloadBytes = 1 + RevocationCodec.bytes(of: RevocationCodec.maxRevocationsPerCommit)
     private static let revocationsTag: UInt8 = 1
     private static let epochTag: UInt8 = 2
 

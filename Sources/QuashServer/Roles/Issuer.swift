@@ -94,8 +94,10 @@ public final class Issuer: Sendable {
     private func start(on loop: Loop, redis: RedisOptions, keys: [RSAPrivateKey], clients: ClientRegistry) throws {
         let common = configuration.common
         let client = RedisClient(on: loop, options: redis) { [state] in
-            if case .up = $0 { state.value.publisher?.connectionChanged(isUp: true) }
-            if case .down = $0 { state.value.publisher?.connectionChanged(isUp: false) }
+            switch $0 {
+            case .up: state.value.publisher?.connectionChanged(isUp: true)
+            case .down: state.value.publisher?.connectionChanged(isUp: false)
+            }
         }
         let metrics = IssuerMetrics()
         let publisher = RevocationPublisher(

@@ -5,12 +5,10 @@
 -- No lease is granted in it until every issuer has replayed its outbox, which is what `restored` is for.
 -- The log starts anew, so every validator reads the whole live set once. The live set stays, for it only ever grows;
 -- its directory is made from what is really there, so that a loss is neither hidden nor reported for ever.
-local current, state, lease, held = current_epoch()
-if current and current ~= ARGV[8] then return {state, current, 0, lease, held} end
-if is_cut_off(tonumber(ARGV[7])) then
-  return redis.error_reply('NOREPLICAS no replica was heard for longer than the fence allows')
-end
-local nonce, period_seconds, chunk_bytes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+if nonce and nonce ~= ARGV[8] then return {state, nonce, 0, lease, fence} end
+local new_refusal = refusal_by_fence(tonumber(ARGV[7]))
+if new_refusal then return new_refusal end
+local began, period_seconds, chunk_bytes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local directory = {}
 local written = redis.call('HGETALL', '{quash}:live')
 for i = 1, #written, 2 do directory[written[i]] = tonumber(written[i + 1]) end
@@ -39,7 +37,7 @@ for period = first, first + tonumber(ARGV[4]) do
   if total > 0 then redis.call('HSET', '{quash}:live', decimal(period), decimal(total)) end
 end
 redis.call('SET', '{quash}:seq', 0)
-redis.call('HSET', '{quash}:live', 'epoch', nonce)
-redis.call('HSET', '{quash}:nodes', 'epoch', nonce)
-redis.call('SET', '{quash}:epoch', nonce .. ' ' .. term .. ' restoring ' .. ARGV[6] .. ' ' .. ARGV[7])
-return {'restoring', nonce, 1, tonumber(ARGV[6]), tonumber(ARGV[7])}
+redis.call('HSET', '{quash}:live', 'epoch', began)
+redis.call('HSET', '{quash}:nodes', 'epoch', began)
+redis.call('SET', '{quash}:epoch', began .. ' ' .. term .. ' restoring ' .. ARGV[6] .. ' ' .. ARGV[7])
+return {'restoring', began, 1, tonumber(ARGV[6]), tonumber(ARGV[7])}

@@ -19,19 +19,18 @@ local function current_epoch()
   if not redis.call('GET', '{quash}:seq') then return false end
   return nonce, state, tonumber(lease), tonumber(fence)
 end
+local nonce, state, lease, fence = current_epoch()
 -- A master that no replica answers may have been replaced. Redis itself refuses writes then, but looks at it once a
 -- second only, and a process that was stopped looks too late: so it is asked here how long ago each was heard.
-local function is_cut_off(fence)
-  if fence == 0 then return false end
+local function refusal_by_fence(seconds)
+  if seconds == 0 then return nil end
   for lag in string.gmatch(replication, 'state=online,offset=%d+,lag=(%d+)') do
-    if tonumber(lag) <= fence - 2 then return false end
+    if tonumber(lag) <= seconds - 2 then return nil end
   end
-  return true
-end
-local _, _, _, fence = current_epoch()
-if is_cut_off(fence or 0) then
   return redis.error_reply('NOREPLICAS no replica was heard for longer than the fence allows')
 end
+local refusal = refusal_by_fence(fence or 0)
+if refusal then return refusal end
 -- Milliseconds since 1970.
 local function clock()
   local time = redis.call('TIME')

@@ -5,7 +5,6 @@
 -- A lease is granted only together with everything up to the head, in this one atomic step. The registry is written
 -- with it: a master that may not write (min-replicas-to-write) grants nothing.
 -- KEYS[1] is the registry, the only key that a validator may write.
-local nonce, state, lease = current_epoch()
 if state ~= 'open' then return {'recovering'} end
 if ARGV[5] == nonce then
   -- The live set lost data. The epoch ends here, and an issuer opens the next. A report about an epoch that is over

@@ -5,7 +5,6 @@
 -- A revocation that was answered is in the outbox of the issuer that took it. So the epoch opens once every issuer that
 -- any of them needs has said this, or was excused by an operator: then every one of them is in the live set, and a
 -- lease may be granted.
-local nonce, state, lease = current_epoch()
 if not nonce then return {'recovering'} end
 if ARGV[1] ~= nonce then return {'elsewhere', nonce} end
 if state == 'open' then return {'open'} end

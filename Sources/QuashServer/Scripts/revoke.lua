@@ -7,7 +7,6 @@
 --
 -- The order matters. Everything is checked before the first write; PUBLISH comes last, because it takes effect at once
 -- and nothing undoes it.
-local nonce, state = current_epoch()
 if not nonce then return {'recovering'} end
 if ARGV[1] ~= nonce then return {'elsewhere', nonce} end
 local request = ARGV[2] ~= '' and '{quash}:request:' .. ARGV[2]

@@ -6,8 +6,6 @@ import QuashSimulation
 /// - `run <first seed> <schedules> <share> <shares>`: every so many of these schedules, from the share's own on. What
 ///   fails is printed, shrunk. The last line is `<passed> <failed>`.
 /// - `find <first seed> <schedules>`: the first schedule that fails, as `<seed> <invariant>`; or `none`.
-/// - `limits <first seed> <schedules>`: the first schedule that fails, shrunk, where courses do not end at what the
-///   protocol does not provide for; or `none`.
 /// - `show <seed>`: all that happens in one schedule.
 @main struct Simulate {
     /// Schedules that are shrunk and printed; of the others only the seed is.
@@ -19,10 +17,9 @@ import QuashSimulation
         switch (words.first, numbers.count) {
         case ("run", 4): run(first: numbers[0], count: numbers[1], share: numbers[2], of: numbers[3])
         case ("find", 2): find(first: numbers[0], count: numbers[1])
-        case ("limits", 2): findBeyondLimits(first: numbers[0], count: numbers[1])
         case ("show", 1): show(numbers[0])
         default:
-            print("usage: run <first> <count> <share> <shares> | find|limits <first> <count> | show <seed>")
+            print("usage: run <first> <count> <share> <shares> | find <first> <count> | show <seed>")
             exit(2)
         }
     }
@@ -44,13 +41,11 @@ import QuashSimulation
         exit(failed == 0 ? 0 : 1)
     }
 
-    private static func report(
-        _ schedule: Schedule, _ violation: Violation, isShrunk: Bool, stopsAtLimits: Bool = true
-    ) {
+    private static func report(_ schedule: Schedule, _ violation: Violation, isShrunk: Bool) {
         guard isShrunk else { return tell("seed \(schedule.seed) fails: \(violation)") }
-        var shrinking = Shrinking(towards: violation, stopsAtLimits: stopsAtLimits)
+        var shrinking = Shrinking(towards: violation)
         let shortest = shrinking.shrink(schedule)
-        let outcome = Simulation.run(shortest, stopsAtLimits: stopsAtLimits)
+        let outcome = Simulation.run(shortest)
         tell(
             """
             seed \(schedule.seed) fails: \(violation)
@@ -63,16 +58,6 @@ import QuashSimulation
         for seed in first..<first + count {
             if let violation = Simulation.run(Simulation.schedule(seed)).violation {
                 return print("\(seed) \(violation.invariant)")
-            }
-        }
-        print("none")
-    }
-
-    private static func findBeyondLimits(first: UInt64, count: UInt64) {
-        for seed in first..<first + count {
-            let schedule = Simulation.schedule(seed)
-            if let violation = Simulation.run(schedule, stopsAtLimits: false).violation {
-                return report(schedule, violation, isShrunk: true, stopsAtLimits: false)
             }
         }
         print("none")
