@@ -11,7 +11,8 @@ struct RecoverCommand: ParsableCommand {
             After Redis lost its data, or another Redis took over, no validator may accept a token before every issuer \
             has restored the feed from its outbox. An issuer that is down is waited for. Whoever goes on without it \
             takes for lost what only it had: revocations that it stored in its last moments, before any other issuer \
-            had heard of them, and that were not confirmed. They come back with it, if it comes back.
+            had heard of them; and those that it stored, or even confirmed, while no other issuer held a lease. They \
+            come back with it, if it comes back. An excuse counts once the fence has passed.
             """)
 
     @Option(help: ArgumentHelp("The node-id of an issuer that is gone. May be repeated.", valueName: "issuer"))

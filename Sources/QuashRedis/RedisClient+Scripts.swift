@@ -1,3 +1,4 @@
+import Glibc
 import QuashLoop
 
 extension RedisClient {
@@ -52,11 +53,21 @@ extension RedisClient {
             completion(
                 result.flatMap { reply in
                     Result { () throws(RedisError) in
-                        try ServerFacts(info: reply.text ?? "", isFoundBySentinels: isFoundBySentinels)
+                        try ServerFacts(
+                            info: reply.text ?? "", isFoundBySentinels: isFoundBySentinels,
+                            wallMicroseconds: wallMicroseconds())
                     }
                 })
         }
     }
+}
+
+/// CLOCK_REALTIME, now, since 1970.
+private func wallMicroseconds() -> Int64 {
+    var time = timespec()
+    // SAFETY: clock_gettime(2) fills the structure it is given; the clock exists on every Linux.
+    guard unsafe clock_gettime(CLOCK_REALTIME, &time) == 0 else { preconditionFailure("there is no CLOCK_REALTIME") }
+    return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
 }
 
 extension RedisScript {

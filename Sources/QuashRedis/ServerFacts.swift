@@ -12,14 +12,21 @@ package struct ServerFacts: Equatable, Sendable {
     /// Whether sentinels may promote another server while this one lives on, cut off from them.
     package let isFoundBySentinels: Bool
 
+    /// How far its civil clock is ahead of this process's: negative when it is behind. Nil when it does not say.
+    package let clockLead: Duration?
+
+    /// A Redis whose clock is further ahead lets revocations expire before the tokens do.
+    package static let maxClockLead: Duration = .seconds(300)
+
     /// The oldest version whose scripts may say `#!lua flags=allow-oom`, so that a full Redis takes a revocation still.
     package static let minimumVersion = (major: 7, minor: 0)
 
     /// Reads the answer of INFO: lines `name:value`, of which most do not matter here.
     ///
     /// - Parameter isFoundBySentinels: what INFO does not say.
+    /// - Parameter wallMicroseconds: CLOCK_REALTIME when the answer had arrived, since 1970.
     /// - Throws: `.protocolViolation` when a fact is missing.
-    package init(info: String, isFoundBySentinels: Bool = false) throws(RedisError) {
+    package init(info: String, isFoundBySentinels: Bool = false, wallMicroseconds: Int64) throws(RedisError) {
         self.isFoundBySentinels = isFoundBySentinels
         var fields: [Substring: Substring] = [:]
         // A line end is CRLF, which is one Character and so no separator of lines for `split` by "\n".
@@ -40,6 +47,8 @@ package struct ServerFacts: Equatable, Sendable {
         role = try field("role")
         isSnapshotFailed = fields["rdb_last_bgsave_status"] == "err"
         // There is such a line only while neither min-replicas-to-write nor min-replicas-max-lag is 0.
+        let clock = fields["server_time_usec"].flatMap { Int64($0) }
+        clockLead = clock.map { .microseconds(Double($0) - Double(wallMicroseconds)) }
         needsReplicasToWrite = fields["min_slaves_good_slaves"] != nil
     }
 
@@ -56,6 +65,11 @@ package struct ServerFacts: Equatable, Sendable {
         if (major, minor) < Self.minimumVersion {
             refusals.append(
                 "Redis \(version) is too old: use \(Self.minimumVersion.major).\(Self.minimumVersion.minor) or newer")
+        }
+        if let clockLead, clockLead > Self.maxClockLead {
+            refusals.append(
+                "the clock of Redis is \(clockLead.components.seconds) s ahead of this machine's, so that it would "
+                    + "forget revocations whose tokens have not expired: set the clocks right")
         }
         if isFoundBySentinels, !needsReplicasToWrite {
             refusals.append(

@@ -99,6 +99,8 @@ import Testing
         let evicting = try client.facts()
         #expect(evicting.refusals.count == 1 && evicting.refusals[0].contains("allkeys-lru"))
         #expect(evicting.warnings.isEmpty && evicting.hasAppendOnlyFile)
+        let lead = try #require(evicting.clockLead)
+        #expect(lead > .seconds(-60) && lead < .seconds(60), "INFO tells the server's clock")
         try server.cli("CONFIG", "SET", "maxmemory-policy", "noeviction")
         try server.cli("CONFIG", "SET", "appendonly", "no")
         let forgetful = try client.facts()

@@ -105,44 +105,60 @@ import Testing
 @Suite struct ServerFactsTests {
     private func info(
         version: String = "7.0.15", policy: String = "noeviction", evicted: String = "0", appendOnly: String = "1",
-        role: String = "master"
+        role: String = "master", clock: Int64? = 1_800_000_000_000_000
     ) -> String {
         "# Server\r\nredis_version:\(version)\r\nos:Linux 6.1:x86\r\n\r\n# Memory\r\nmaxmemory_policy:\(policy)\r\n"
             + "# Persistence\r\naof_enabled:\(appendOnly)\r\n# Stats\r\nevicted_keys:\(evicted)\r\nrole:\(role)\r\n"
+            + (clock.map { "server_time_usec:\($0)\r\n" } ?? "")
+    }
+
+    private func facts(_ info: String) throws -> ServerFacts {
+        try ServerFacts(info: info, wallMicroseconds: 1_800_000_000_000_000)
     }
 
     @Test func findsNothingWrongWithAGoodServer() throws {
-        let facts = try ServerFacts(info: info())
+        let facts = try facts(info())
         #expect(facts.version == "7.0.15" && facts.evictionPolicy == "noeviction" && facts.hasAppendOnlyFile)
         #expect(facts.refusals.isEmpty && facts.warnings.isEmpty)
     }
 
     @Test(arguments: ["allkeys-lru", "volatile-ttl", "volatile-lfu", "allkeys-random"])
     func refusesEviction(_ policy: String) throws {
-        let refusals = try ServerFacts(info: info(policy: policy)).refusals
+        let refusals = try facts(info(policy: policy)).refusals
         #expect(refusals.count == 1 && refusals[0].contains(policy) && refusals[0].contains("noeviction"))
     }
 
     @Test(arguments: ["6.2.14", "2.8", "x", ""])
     func refusesAnOldServer(_ version: String) throws {
-        #expect(try ServerFacts(info: info(version: version)).refusals.count == 1)
+        #expect(try facts(info(version: version)).refusals.count == 1)
     }
 
     @Test(arguments: ["7.0.0", "7.2.4", "8", "10.1"])
     func takesANewServer(_ version: String) throws {
-        #expect(try ServerFacts(info: info(version: version)).refusals.isEmpty)
+        #expect(try facts(info(version: version)).refusals.isEmpty)
+    }
+
+    /// Its keys expire by its own clock.
+    @Test func refusesAServerWhoseClockIsFarAhead() throws {
+        let minutes: Int64 = 60_000_000
+        let ahead = try facts(info(clock: 1_800_000_000_000_000 + 6 * minutes)).refusals
+        #expect(ahead.count == 1 && ahead[0].contains("360 s ahead"))
+        for offset in [-600 * minutes, 0, 4 * minutes] {
+            #expect(try facts(info(clock: 1_800_000_000_000_000 + offset)).refusals.isEmpty)
+        }
+        #expect(try facts(info(clock: nil)).refusals.isEmpty)
     }
 
     @Test func warnsOfWhatMayBeLost() throws {
-        let persistence = try ServerFacts(info: info(appendOnly: "0"))
+        let persistence = try facts(info(appendOnly: "0"))
         #expect(persistence.refusals.isEmpty && persistence.warnings.count == 1)
         #expect(persistence.warnings[0].contains("appendonly"))
-        #expect(try ServerFacts(info: info(evicted: "12")).warnings[0].contains("12"))
-        #expect(try ServerFacts(info: info(role: "slave")).warnings[0].contains("replica"))
+        #expect(try facts(info(evicted: "12")).warnings[0].contains("12"))
+        #expect(try facts(info(role: "slave")).warnings[0].contains("replica"))
     }
 
     @Test func saysWhichFactIsMissing() {
-        let error = #expect(throws: RedisError.self) { try ServerFacts(info: "redis_version:7.0.0\r\n") }
+        let error = #expect(throws: RedisError.self) { try facts("redis_version:7.0.0\r\n") }
         #expect(error?.description.contains("maxmemory_policy") == true)
     }
 }

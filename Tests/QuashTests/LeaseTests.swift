@@ -12,6 +12,8 @@ import Testing
         #expect(lease.holds(at: .at(1000)))
         #expect(lease.holds(at: .at(5999)))
         #expect(!lease.holds(at: .at(6000)))
+        #expect(grant.holds(at: .at(5999)))
+        #expect(!grant.holds(at: .at(6000)))
         #expect(lease.remaining(at: .at(2000)) == .seconds(4))
         #expect(lease.remaining(at: .at(7000)) == .zero)
     }

@@ -81,17 +81,19 @@ import Testing
         let index = RevocationIndex()
         var writer = index.makeWriter(maxRevocations: 1_000_000, clockSkew: .seconds(5))
         let reader = RevocationIndex.Reader(index)
-        try writer.apply((0..<2000).map { Revocation.token($0, expiresAtSeconds: 1_800_000_000) })
-        try writer.apply((2000..<2100).map { Revocation.token($0, expiresAtSeconds: 1_800_009_000) })
+        // Each the last second of what is let go as a whole, so that nothing but the grace keeps it.
+        let (first, second) = (1_800_000_063, 1_800_000_127) as (Int64, Int64)
+        try writer.apply((0..<2000).map { Revocation.token($0, expiresAtSeconds: UInt32(first)) })
+        try writer.apply((2000..<2100).map { Revocation.token($0, expiresAtSeconds: UInt32(second)) })
         func remaining() -> Int {
             (0..<2100).count { reader.revokes(Revocation.token(UInt64($0)).key, issuedAt: Self.now) }
         }
-        writer.expire(at: WallInstant(seconds: 1_800_000_064))
+        writer.expire(at: WallInstant(seconds: first + 5 + 60))
         #expect(remaining() == 2100)
         // A clock that goes back takes nothing away either.
         writer.expire(at: WallInstant(seconds: 1_700_000_000))
         #expect(remaining() == 2100)
-        writer.expire(at: WallInstant(seconds: 1_800_000_000 + 5 + 60 + 64))
+        writer.expire(at: WallInstant(seconds: second + 5 + 60))
         #expect(remaining() == 100)
         #expect(index.count(of: .token) == 100)
     }

@@ -148,6 +148,14 @@ import Testing
         #expect(fixture.outcome(token) == .refused(.revoked(.subject)))
     }
 
+    /// The feed's thread halts, or gives the lease back, between the look-up and the answer.
+    @Test func S0_aLeaseThatIsDroppedAfterTheLookUpDoesNotCount() throws {
+        let fixture = try ValidatorFixture()
+        let token = try fixture.token()
+        fixture.clockIsRead = { [unowned fixture] in fixture.lease.drop() }
+        #expect(fixture.outcome(token) == .unavailable(.leaseEnded))
+    }
+
     @Test func S0_theClockIsReadAfterTheRevocations() throws {
         let fixture = try ValidatorFixture()
         let token = try fixture.token()

@@ -79,9 +79,8 @@ final class Subscription {
 
     private func retry() {
         attempt += 1
-        let whole = min(200 * Int64.millisecond, (5 * .millisecond) << Int64(min(failures, 10)))
+        machine.after(world.backoff(after: failures)) { [self] in connect() }
         failures += 1
-        machine.after(whole / 2 + world.random.number(0...(whole / 2))) { [self] in connect() }
     }
 
     /// On the server's side: to this client, if it has subscribed to such messages.

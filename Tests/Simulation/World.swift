@@ -94,6 +94,12 @@ final class World {
 
     // MARK: Chance
 
+    /// How long a client waits before it connects again, that many having failed before.
+    func backoff(after failures: Int) -> Int64 {
+        let whole = min(200 * Int64.millisecond, (5 * .millisecond) << Int64(min(failures, 10)))
+        return whole / 2 + random.number(0...(whole / 2))
+    }
+
     func hexadecimal(_ digits: Int) -> String {
         String((0..<digits).map { _ in Character(String(random.next() & 15, radix: 16)) })
     }

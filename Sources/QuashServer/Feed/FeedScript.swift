@@ -8,7 +8,7 @@ enum FeedScript {
     static let revoke = script("revoke", PackageResources.revoke_lua)
     static let renew = script("renew", PackageResources.renew_lua)
     static let leave = script("leave", PackageResources.leave_lua)
-    static let nodes = script("nodes", PackageResources.nodes_lua, flags: "no-writes")
+    static let nodes = script("nodes", PackageResources.nodes_lua)
     static let forget = script("forget", PackageResources.forget_lua)
 
     static let channel = "{quash}:feed"
@@ -28,10 +28,11 @@ enum FeedScript {
     /// The furthest expiry, in periods of the live set from now: 31 days.
     static let horizonPeriods = 31 * 86_400 / Int(LivePage.periodSeconds)
 
-    /// - Parameter flags: `allow-oom`, because a Redis that is full must still take a revocation; or `no-writes`.
-    private static func script(_ name: String, _ source: [UInt8], flags: String = "allow-oom") -> RedisScript {
+    /// With `allow-oom`, because a Redis that is full must still take a revocation. None says that it only reads: a
+    /// master that may not write must not confirm either.
+    private static func script(_ name: String, _ source: [UInt8]) -> RedisScript {
         let body = String(decoding: PackageResources.check_lua + source, as: UTF8.self)
-        return RedisScript(name: name, source: "#!lua flags=\(flags)\n" + body)
+        return RedisScript(name: name, source: "#!lua flags=allow-oom\n" + body)
     }
 
     static func text(_ value: some CustomStringConvertible) -> [UInt8] { Array(value.description.utf8) }

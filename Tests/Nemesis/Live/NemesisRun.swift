@@ -72,7 +72,7 @@ final class NemesisRun {
         let observer = Observer(timing: timing)
         let fleet = try ProcessFleet(program: program, timing: timing, hasSentinels: hasSentinels)
         defer { fleet.stop() }
-        let meter = try StallMeter(folder: fleet.folder) { observer.stalled($0) }
+        let meter = StallMeter(folder: fleet.folder) { observer.stalled($0) }
         let traffic = Traffic(
             observer: observer, web: try Web(), issuers: fleet.issuers, validators: fleet.validators,
             load: Traffic.Load())

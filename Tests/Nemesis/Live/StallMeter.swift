@@ -17,7 +17,7 @@ final class StallMeter: Sendable {
 
     /// - Parameter folder: on the disk that the fleet writes to.
     /// - Parameter found: called on a thread of the meter.
-    init(folder: TemporaryFolder, found: @escaping @Sendable (TimeSpan) -> Void) throws {
+    init(folder: TemporaryFolder, found: @escaping @Sendable (TimeSpan) -> Void) {
         let report: @Sendable (BootInstant, Duration) -> Void = { [total] start, expected in
             let now = ClockReading.now().boot
             let late = now - start - expected
@@ -25,9 +25,9 @@ final class StallMeter: Sendable {
             total.withLock { $0 += late }
             found(TimeSpan(start, now))
         }
-        for _ in 0..<2 { try Self.thread { [isStopped] in Self.sleep(until: isStopped, report) } }
+        for _ in 0..<2 { _ = TestThread { [isStopped] in Self.sleep(until: isStopped, report) } }
         let file = folder.path("stall-meter")
-        try Self.thread { [isStopped] in Self.write(to: file, until: isStopped, report) }
+        _ = TestThread { [isStopped] in Self.write(to: file, until: isStopped, report) }
     }
 
     func stop() { isStopped.withLock { $0 = true } }
@@ -56,25 +56,5 @@ final class StallMeter: Sendable {
             _ = fdatasync(file)
             report(start, .milliseconds(10))
         }
-    }
-
-    private final class Body {
-        let run: () -> Void
-        init(_ run: @escaping () -> Void) { self.run = run }
-    }
-
-    private static func thread(_ body: @escaping @Sendable () -> Void) throws {
-        var thread = pthread_t()
-        let argument = unsafe Unmanaged.passRetained(Body(body))
-        // SAFETY: the argument is the reference that was retained for this call, and is released by the thread.
-        let status = unsafe pthread_create(
-            &thread, nil,
-            { argument in
-                guard let argument = unsafe argument else { return nil }
-                unsafe Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run()
-                return nil
-            }, argument.toOpaque())
-        guard status == 0 else { throw TestSupportError("pthread_create failed: \(status)") }
-        pthread_detach(thread)
     }
 }

@@ -286,6 +286,23 @@ import Testing
         #expect(try script.liveSet(period: UInt32(period)).directoryBytes == bytes.count)
     }
 
+    /// A name that goes too soon hides what has not expired from whoever reads the live set.
+    @Test func onlyAPeriodThatHasEndedLeavesTheDirectory() throws {
+        let script = try ScriptCaller()
+        try script.open()
+        // The first has ended, the second began longer ago than anything is retained, the third is to come.
+        let periodSeconds = Int(ClockReading.now().wall.seconds) - FeedScript.retainSeconds - 400
+        for period in 0...2 {
+            let bytes = record(period)
+            var arguments = FeedScript.revokeArguments(FeedWriter.Commit(revocations: []), to: ScriptCaller.first)
+            arguments[5] = FeedScript.text(periodSeconds)
+            arguments[7] = bytes
+            try script.caller.eval(FeedScript.revoke, arguments + [FeedScript.text(period), bytes])
+        }
+        let names = try script.caller.call("HKEYS", FeedScript.directoryKey).elements?.compactMap(\.text)
+        #expect(Set(names ?? []) == ["epoch", "1", "2"])
+    }
+
     @Test func everyKeyOfTheLiveSetExpires() throws {
         let script = try ScriptCaller()
         try script.open()

@@ -11,14 +11,15 @@ import Testing
 
     /// A feed's own thread, as a role has one. What recovery needs is done by `recover`.
     private func follow(
-        _ script: ScriptCaller, recover: @escaping @Sendable () -> Void = {}
+        _ script: ScriptCaller, url: String? = nil, maxRevocations: Int = 1_000_000, outbox: Outbox? = nil,
+        recover: @escaping @Sendable () -> Void = {}
     ) throws -> FeedThread {
         try FeedThread(
             settings: FeedFollower.Settings(
-                redis: RedisOptions(url: RedisURL(script.redis.url)), node: "node",
-                feed: Feed.Settings(lease: .seconds(5), renewInterval: .milliseconds(100)), maxRevocations: 1_000_000,
-                clockSkew: .zero),
-            log: Fleet.silent, recoveryNeeded: recover)
+                redis: RedisOptions(url: RedisURL(url ?? script.redis.url)), node: "node",
+                feed: Feed.Settings(lease: .seconds(5), renewInterval: .milliseconds(100)),
+                maxRevocations: maxRevocations, clockSkew: .zero),
+            outbox: outbox, log: Fleet.silent, recoveryNeeded: recover)
     }
 
     private func end(_ feed: FeedThread) {
@@ -89,6 +90,45 @@ import Testing
         defer { end(late) }
         #expect(poll { late.lease.holds(at: .now()) })
         #expect(late.index.count(of: .token) == all.count)
+    }
+
+    /// The renewal that brings more than there is room for grants a lease too: it is not taken.
+    @Test func S4_anIndexThatIsFullEndsTheLease() throws {
+        let script = try ScriptCaller(RedisServer.Options(users: ["user deaf on >secret ~* resetchannels +@all"]))
+        try script.open()
+        let feed = try follow(script, url: "unix://deaf:secret@\(script.redis.socketPath)", maxRevocations: 5)
+        defer { end(feed) }
+        #expect(poll { feed.lease.holds(at: .now()) })
+        let expiry = expiryInOnePeriod()
+        _ = try script.revoke((0..<6).map { Revocation.token($0, expiresAtSeconds: expiry) })
+        #expect(poll { feed.status.snapshot.halted != nil })
+        #expect(!feed.lease.holds(at: .now()))
+    }
+
+    /// What an issuer says to have applied is on its disk: while that does not answer, it says nothing.
+    @Test func S5_anIssuerStatesNoPositionBeforeItsDiskHasIt() throws {
+        let script = try ScriptCaller()
+        try script.open()
+        let folder = try TemporaryFolder()
+        let outbox = try Outbox(path: folder.path("outbox"), issuer: "node", log: Fleet.silent)
+        outbox.close()
+        let feed = try follow(script, outbox: outbox)
+        defer { end(feed) }
+        #expect(poll { feed.status.snapshot.isSubscribed && feed.status.snapshot.isConnected })
+        #expect(!poll(within: .seconds(1)) { feed.lease.holds(at: .now()) })
+        #expect(try script.nodes()?.registry.entries.isEmpty == true)
+    }
+
+    /// From then on no confirmation waits for this node.
+    @Test func S1_whoGivesItsLeaseBackAcceptsNothing() throws {
+        let script = try ScriptCaller()
+        try script.open()
+        let feed = try follow(script)
+        #expect(poll { feed.lease.holds(at: .now()) })
+        let held = Recorder<Bool>()
+        feed.leave { [lease = feed.lease] in held.record(lease.holds(at: .now())) }
+        feed.join()
+        #expect(held.all == [false])
     }
 
     /// Four chunks of a megabyte in one period, of which the second is lost.

@@ -69,6 +69,10 @@ import Testing
         #expect(again.enteredEpochs == [ScriptCaller.first])
         #expect(try contents(again) == Set(tokens(0..<1001)))
         again.close()
+        // Each start writes the file anew.
+        let third = try open()
+        #expect(third.enteredEpochs == [ScriptCaller.first])
+        third.close()
     }
 
     @Test func concurrentAppendsAreAllDurable() throws {

@@ -1,6 +1,7 @@
 import Quash
 import QuashHTTP
 import QuashJSON
+import QuashLoop
 import TestSupport
 import Testing
 
@@ -83,6 +84,44 @@ import Testing
         #expect(ContinuousClock.now - begun >= .seconds(2))
         #expect(
             try states(response) == ["a": "applied", "issuer:issuer": "applied", "silent": "lease ended"])
+    }
+
+    /// That the issuer knows of it says nothing of the others.
+    @Test func S1_whatHasEndedBeforeIsWaitedForToo() throws {
+        let fleet = try confirming(["a"])
+        let pair = try fleet.signIn()
+        let now = ClockReading.now().wall.milliseconds
+        for attempt in 0..<2 {
+            try fleet.redis.cli("HSET", "{quash}:nodes", "silent/1", "0 \(now + Int64(attempt)) 2000 test")
+            let response = try fleet.logout(pair.access, body: "wait=confirmed&timeout=50ms")
+            #expect(response.json?["status"]?.string == "unconfirmed")
+            #expect(try fleet.allAnswer(401, for: pair.access))
+        }
+    }
+
+    /// What was stored is restored into the next epoch, and may be applied nowhere yet.
+    @Test func S1_theEndOfTheEpochIsNoConfirmation() throws {
+        // So long a lease that nothing is confirmed before the test ends.
+        let fleet = try Fleet(validators: 0, settings: ["--lease", "60s", "--renew-interval", "500ms"])
+        try fleet.waitUntilReady()
+        let epoch = try fleet.epoch()
+        let url = try HTTPURL(fleet.adminURL + "/admin/v1/revocations")
+        let request = HTTPClient.Request(
+            .post, url, fields: ["Authorization": "Bearer \(Fleet.adminToken)"],
+            body: Array("{\"sub\":\"alice\",\"wait\":\"confirmed\",\"timeout\":\"60s\"}".utf8), timeout: .seconds(60))
+        let responses = Recorder<Result<HTTPResponse, HTTPError>>()
+        let thread = try LoopThread(name: "test-confirmation")
+        defer {
+            thread.stop()
+            thread.join()
+        }
+        thread.submit { loop in HTTPClient(on: loop).send(request) { responses.record($0) } }
+        #expect(poll { (try? fleet.registry())??.head.sequence == 1 })
+        try fleet.redis.cli("FLUSHALL")
+        let response = try responses.wait(count: 1, within: .seconds(30))[0].get()
+        #expect(response.status == .accepted)
+        #expect(response.json?["status"]?.string == "unconfirmed")
+        #expect(try fleet.epoch() != epoch)
     }
 
     /// Its lease of a minute is given back with the process.

@@ -1,3 +1,4 @@
+import Glibc
 import Quash
 import QuashHTTP
 import QuashJSON
@@ -76,6 +77,27 @@ import Testing
         try fleet.addIssuer("other")
         #expect(try fleet.allAnswer(401, for: pair.access))
         #expect(try fleet.statuses(of: other.access) == [204])
+    }
+
+    /// Redis is well, and still it is not taken: it would be gone with Redis.
+    @Test func S5_whatIsNotOnTheDiskIsNotCommitted() throws {
+        let fleet = try Fleet(validators: 0, settings: Fleet.shortLease)
+        let disk = fleet.folder.path("outbox-disk")
+        unsafe mkdir(disk, 0o700)
+        guard unsafe mount("tmpfs", disk, "tmpfs", 0, "size=64k") == 0 else {
+            print("skipped: a full disk needs the right to mount one")
+            return
+        }
+        defer { unsafe umount2(disk, Int32(MNT_DETACH)) }
+        try fleet.addIssuer("other", outbox: "disk/file")
+        try fleet.waitUntilReady()
+        let head = try #require(try fleet.registry()).head
+        try fleet.folder.write("outbox-disk/filler", bytes: [UInt8](repeating: 0, count: 56_000))
+        let names = (0..<1000).map { "\"user-\($0)\"" }.joined(separator: ",")
+        #expect(try fleet.revoke("{\"jti\":[\(names)]}", at: 1).status == .serviceUnavailable)
+        let taken = try #require(try fleet.registry()).head.sequence - head.sequence
+        #expect(taken < 10, "of ten commits")
+        #expect(try fleet.revoke("{\"jti\":[\(names)]}").status == .created)
     }
 
     /// What only the issuer that is down can have is worth the wait: nobody is granted a lease without it.

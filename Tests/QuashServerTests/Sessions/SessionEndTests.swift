@@ -1,5 +1,6 @@
 import Quash
 import QuashHTTP
+import QuashRedis
 import TestSupport
 import Testing
 
@@ -21,6 +22,22 @@ import Testing
         #expect(try fleet.sessions(of: "alice").isEmpty)
         #expect(try fleet.statuses(of: other.access) == [204, 204])
         #expect(try fleet.refresh(other.refresh).status == .ok)
+    }
+
+    /// Forgotten sooner, it would let in again what it revoked.
+    @Test func S2_aRevocationIsRememberedForAsLongAsItsTokensMayLive() throws {
+        let fleet = try Fleet(validators: 0, issuerSettings: ["--access-ttl", "10m"])
+        try fleet.waitUntilReady()
+        let begun = ClockReading.now().wall.seconds
+        let pair = try fleet.signIn("alice")
+        #expect(try fleet.logout(pair.access).status == .ok)
+        #expect(try fleet.revoke("{\"jti\":\"of another issuer\"}").status == .created)
+        let log = try RedisCaller(fleet.redis).call("XRANGE", "{quash}:log", "-", "+").elements ?? []
+        let revocations = try log.flatMap { try RevocationCodec.decode($0.elements?[1].elements?[1].bytes ?? []) }
+        #expect(revocations.map(\.key.kind) == [.session, .token])
+        let lifetimes = revocations.map { Int64($0.expiresAtSeconds) - begun }
+        #expect(lifetimes[0] >= 600)
+        #expect(lifetimes[1] >= Retention.longestLifetime.components.seconds)
     }
 
     @Test func everySubjectOfAListIsEndedBySessions() throws {

@@ -2,7 +2,7 @@ import Glibc
 
 /// A thread of its own, for tests that must have one: the shared pool of Swift's tasks is as wide as the machine, and
 /// a busy loop on each of its threads would leave none for the test itself.
-final class TestThread {
+package final class TestThread {
     private final class Body {
         let run: () -> Void
         init(_ run: @escaping () -> Void) { self.run = run }
@@ -10,7 +10,8 @@ final class TestThread {
 
     private var thread = pthread_t()
 
-    init(_ run: @escaping @Sendable () -> Void) {
+    /// Runs it at once.
+    package init(_ run: @escaping @Sendable () -> Void) {
         // SAFETY: the body is retained here and released by the new thread, which runs it once.
         let body = unsafe Unmanaged.passRetained(Body(run)).toOpaque()
         let status = unsafe pthread_create(
@@ -23,5 +24,6 @@ final class TestThread {
         precondition(status == 0, "pthread_create: \(status)")
     }
 
-    func join() { pthread_join(thread, nil) }
+    /// Waits until it has ended.
+    package func join() { pthread_join(thread, nil) }
 }

@@ -1,0 +1,31 @@
+import TestSupport
+import Testing
+
+/// The table of what was broken names tests that there are.
+@Suite struct BreaksTableTests {
+    @Test func everyTestThatTheTableNamesIsThere() throws {
+        let document = String(
+            decoding: try Repository.read("Sources/QuashServer/QuashServer.docc/Breaks.md"), as: UTF8.self)
+        var suites: [String: String] = [:]
+        for path in try Repository.files() where path.hasPrefix("Tests/") && path.hasSuffix("Tests.swift") {
+            let suite = String((path.split(separator: "/").last ?? "").dropLast(".swift".count))
+            suites[suite, default: ""] += String(decoding: try Repository.read(path), as: UTF8.self)
+        }
+        let rows = document.split(separator: "\n").filter { $0.hasPrefix("| `") }
+        #expect(rows.count > 100)
+        for row in rows {
+            let cells = row.split(separator: "|").map(String.init)
+            try #require(cells.count >= 2, "\(row)")
+            var suite = ""
+            let tests = TestTable.quoted(cells[cells.count - 1])
+            #expect(!tests.isEmpty, "\(row)")
+            for test in tests {
+                // A name without a suite is of the suite named before it.
+                let parts = test.split(separator: ".")
+                if parts.count == 2 { suite = String(parts[0]) }
+                let function = parts.last ?? ""
+                #expect(suites[suite]?.contains("func \(function)(") == true, "\(test) of \(suite): \(row)")
+            }
+        }
+    }
+}
