@@ -1,5 +1,6 @@
 import Glibc
 import QuashLoop
+import TestSupport
 import Testing
 
 /// A blocking socket that sends and receives bytes as they are. Every call ends within 20 seconds.
@@ -22,10 +23,7 @@ final class RawClient {
             unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: path.utf8) }
             try connect(&address)
         }
-        var limit = timeval(tv_sec: 20, tv_usec: 0)
-        let size = socklen_t(MemoryLayout<timeval>.size)
-        unsafe _ = setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, size)
-        unsafe _ = setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, size)
+        limitBlocking(on: descriptor, seconds: 20)
     }
 
     deinit { close(descriptor) }

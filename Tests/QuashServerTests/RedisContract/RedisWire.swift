@@ -28,8 +28,7 @@ final class RedisWire {
             }
         }
         guard status == 0 else { throw TestSupportError.lastCall("connect to \(redis.socketPath)") }
-        var limit = timeval(tv_sec: 10, tv_usec: 0)
-        unsafe _ = setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        limitBlocking(on: descriptor, seconds: 10)
         // A user without a password takes any.
         if let user, try call("AUTH", user, "any").line != "OK" { throw TestSupportError("\(user) cannot sign in") }
     }
