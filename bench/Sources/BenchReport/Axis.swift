@@ -68,7 +68,7 @@ public struct Axis: Sendable, Equatable {
         let powers = (exponent...last).map(power10).filter(within)
         let decades = log10(high / low)
         // Every power of ten; every second or third of many; those between, too, when there are few.
-        let ticks = decades < 2.2 ? steps.filter(within) : everyFew(powers, atMost: 6)
+        let ticks = decades < 2.5 ? steps.filter(within) : everyFew(powers, atMost: 6)
         return Axis(kind: .logarithmic, low: low, high: high, ticks: ticks)
     }
 
@@ -80,16 +80,23 @@ public struct Axis: Sendable, Equatable {
         return Axis(kind: .percentile, low: 0.5, high: high, ticks: [0.5] + nines.filter { $0 <= high + 1e-9 })
     }
 
-    /// Logarithmic when the values span more than two decades and most of them would crowd in the lowest tenth of a
-    /// linear axis; times of a clock, for example, span decades too, but stand evenly.
-    public static func fitting(_ values: [Double], fromZero: Bool) -> Axis {
+    /// Logarithmic when the values span one and a half decades or more and most of them would crowd in the lowest tenth
+    /// of a linear axis; times of a clock, for example, span decades too, but stand evenly.
+    ///
+    /// - Parameter isTight: ends a linear axis at the values, and not at zero and a round number.
+    public static func fitting(_ values: [Double], isTight: Bool) -> Axis {
         let positive = values.filter { $0.isFinite && $0 > 0 }.sorted()
-        if let low = positive.first, let high = positive.last, high / low > 100,
+        if let low = positive.first, let high = positive.last, high / low > 30,
             positive[positive.count / 2] < high / 10
         {
             return logarithmic(positive)
         }
-        return linear(values, fromZero: fromZero)
+        let axis = linear(values, fromZero: !isTight)
+        guard isTight, let ends = values.filter(\.isFinite).range, ends.lowerBound < ends.upperBound else {
+            return axis
+        }
+        let ticks = axis.ticks.filter(ends.contains)
+        return Axis(kind: .linear, low: ends.lowerBound, high: ends.upperBound, ticks: ticks)
     }
 
     private static func roundStep(_ atLeast: Double) -> Double {

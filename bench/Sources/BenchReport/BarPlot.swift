@@ -16,7 +16,7 @@ struct BarPlot {
 
     func markup() -> Markup {
         """
-        <figure>
+        <figure class="of-bars">
         <figcaption><h3>\(group.name)</h3>
         <p class="sub">\(axisTitle) · \(group.direction) · \(group.roundCount)</p></figcaption>
         \(svg())<details><summary>Data</summary>
@@ -51,7 +51,8 @@ struct BarPlot {
         let top = y + 2
         y = top + Self.barHeight + Self.gap
         let bar = bar(figure, at: top)
-        return "<g class=\"\(figure.subject.isQuash ? "own" : "peer")\">\(text)\(bar)</g>\n"
+        let style = figure.subject.isQuash ? "own" : "peer"
+        return "<g class=\"\(style)\"><title>\(summary(figure))</title>\(text)\(bar)</g>\n"
     }
 
     private func bar(_ figure: Figure, at top: Int) -> Markup {
@@ -61,14 +62,15 @@ struct BarPlot {
         let (low, high) = (length(range.lowerBound), length(range.upperBound))
         let middle = top + Self.barHeight / 2
         let (capTop, capEnd) = (middle - 4, middle + 4)
+        let lines: Markup = """
+            <line x1="\(low)%" x2="\(high)%" y1="\(middle)" y2="\(middle)"/>\
+            <line x1="\(low)%" x2="\(low)%" y1="\(capTop)" y2="\(capEnd)"/>\
+            <line x1="\(high)%" x2="\(high)%" y1="\(capTop)" y2="\(capEnd)"/>
+            """
+        // Twice, so that it is seen on its bar and beside it.
         let whisker: Markup =
             range.lowerBound == range.upperBound
-            ? ""
-            : """
-            <g class="whisker"><line x1="\(low)%" x2="\(high)%" y1="\(middle)" y2="\(middle)"/>\
-            <line x1="\(low)%" x2="\(low)%" y1="\(capTop)" y2="\(capEnd)"/>\
-            <line x1="\(high)%" x2="\(high)%" y1="\(capTop)" y2="\(capEnd)"/></g>
-            """
+            ? "" : "<g class=\"halo\">\(lines)</g><g class=\"whisker\">\(lines)</g>"
         return """
             <rect x="0" y="\(top)" width="\(length(figure.median))%" height="\(Self.barHeight)" rx="2"/>\(whisker)\
             <text class="value" x="\(high)%" dx="9" y="\(top + Self.barHeight - 2)">\(value(figure))</text>
@@ -86,12 +88,12 @@ struct BarPlot {
     }
 
     private var description: String {
-        let parts = group.figures.map { figure in
-            figure.rounds.isEmpty
-                ? "\(figure.subject): not measured"
-                : "\(figure.subject): \(group.unit.text(figure.median)), from \(group.unit.spread(figure.rounds))"
-        }
-        return "Bars, \(group.direction). " + parts.joined(separator: "; ") + "."
+        "Bars, \(group.direction). " + group.figures.map(summary).joined(separator: "; ") + "."
+    }
+
+    private func summary(_ figure: Figure) -> String {
+        guard !figure.rounds.isEmpty else { return "\(figure.subject): not measured" }
+        return "\(figure.subject): \(group.unit.text(figure.median)) (\(group.unit.bareSpread(figure.rounds)))"
     }
 
     private func table() -> Table {

@@ -9,7 +9,7 @@ struct LatencyPlot {
     private static let tableQuantiles = [0.5, 0.9, 0.99, 0.999, 0.9999, 1]
 
     func plot() -> LinePlot {
-        let sorted = curves.filter(\.subject.isQuash) + curves.filter { !$0.subject.isQuash }
+        let sorted = curves.ownFirst(\.subject)
         let x = Axis.percentile(curves.flatMap { $0.points.map(\.quantile) })
         let shown = curves.flatMap(\.points).filter { x.position($0.quantile) != nil }
         let y = Axis.logarithmic(shown.map(\.microseconds))
@@ -64,9 +64,9 @@ struct SeriesPlot {
     private static let maxTableRows = 24
 
     func plot() -> LinePlot {
-        let sorted = series.filter(\.subject.isQuash) + series.filter { !$0.subject.isQuash }
-        let x = Axis.fitting(series.flatMap { $0.pairs.map(\.x) }, fromZero: false)
-        let y = Axis.fitting(series.flatMap { $0.pairs.map(\.y) }, fromZero: true)
+        let sorted = series.ownFirst(\.subject)
+        let x = Axis.fitting(series.flatMap { $0.pairs.map(\.x) }, isTight: true)
+        let y = Axis.fitting(series.flatMap { $0.pairs.map(\.y) }, isTight: false)
         let xUnit = Unit(series[0].xUnit, largest: x.scaledBy)
         let yUnit = Unit(series[0].yUnit, largest: y.scaledBy)
         return LinePlot(
@@ -127,6 +127,11 @@ extension Series {
 }
 
 extension Array {
+    /// Quash before its peers.
+    func ownFirst(_ subject: (Element) -> String) -> [Element] {
+        filter { subject($0).isQuash } + filter { !subject($0).isQuash }
+    }
+
     /// At most so many, evenly chosen, with the first and the last.
     func thinned(to count: Int) -> [Element] {
         guard self.count > count, count > 1 else { return self }

@@ -4,6 +4,7 @@ public import BenchResults
 public enum HTMLReport {
     /// The same page for the same results.
     public static func render(_ results: Results) -> String {
+        let sections = sections(results)
         let page: Markup = """
             <!DOCTYPE html>
             <html lang="en">
@@ -18,9 +19,7 @@ public enum HTMLReport {
             </head>
             <body>
             \(StyleSheet.marks)<main>
-            \(header(results))\(goals(results.goals))\(checks(results.checks))\(figures(results))\
-            \(latencies(results.curves))\(series(results.series))\(absent(results.absent))\
-            \(versions(results.run.versions))</main>
+            \(header(results))\(navigation(sections))\(sections.map(\.markup).joined())</main>
             </body>
             </html>
 
@@ -28,14 +27,44 @@ public enum HTMLReport {
         return page.text
     }
 
-    private static func section(_ id: String, _ heading: String, _ introduction: String, _ body: Markup) -> Markup {
-        let lead: Markup = introduction.isEmpty ? "" : "<p class=\"lead\">\(introduction)</p>\n"
-        return """
-            <section id="\(id)" aria-labelledby="\(id)-heading">
-            <h2 id="\(id)-heading">\(heading)</h2>
-            \(lead)\(body)</section>
+    /// Those about which the results say something.
+    private static func sections(_ results: Results) -> [Section] {
+        [goals(results.goals), checks(results.checks)].compactMap { $0 }
+            + Figure.Kind.reported.compactMap { figures(results.figures, of: $0) }
+            + [
+                latencies(results.curves), series(results.series), absent(results.absent),
+                versions(results.run.versions),
+            ].compactMap { $0 }
+    }
 
-            """
+    private struct Section {
+        let id: String
+        let heading: String
+        let introduction: String
+        let body: Markup
+
+        init(_ id: String, _ heading: String, _ introduction: String, _ body: Markup) {
+            self.id = id
+            self.heading = heading
+            self.introduction = introduction
+            self.body = body
+        }
+
+        var markup: Markup {
+            let lead: Markup = introduction.isEmpty ? "" : "<p class=\"lead\">\(introduction)</p>\n"
+            return """
+                <section id="\(id)" aria-labelledby="\(id)-heading">
+                <h2 id="\(id)-heading">\(heading)</h2>
+                \(lead)\(body)</section>
+
+                """
+        }
+    }
+
+    private static func navigation(_ sections: [Section]) -> Markup {
+        guard sections.count > 1 else { return "" }
+        let links = sections.map { section -> Markup in "<a href=\"#\(section.id)\">\(section.heading)</a>" }
+        return "<nav aria-label=\"Sections\">\(links.joined(separator: "\n"))</nav>\n"
     }
 
     // MARK: What it is about
@@ -65,14 +94,11 @@ public enum HTMLReport {
 
     private static func tiles(_ results: Results) -> Markup {
         let goals = results.goals.map(GoalSummary.init)
-        let missed = goals.count { $0.outcome == .missed }
-        let reached = goals.count { $0.outcome == .reached }
-        let unmeasured = goals.count - missed - reached
         var tiles: [Markup] = []
         if !goals.isEmpty {
-            let rest = [missed > 0 ? "\(missed) missed" : "", unmeasured > 0 ? "\(unmeasured) not measured" : ""]
-                .filter { !$0.isEmpty }.joined(separator: ", ")
-            tiles.append(tile("\(reached) of \(goals.count)", "goals reached", rest, isGood: missed == 0))
+            let overview = GoalSummary.overview(goals)
+            let isGood = !goals.contains { $0.outcome == .missed }
+            tiles.append(tile(overview.reached, "goals reached", overview.rest, isGood: isGood))
         }
         if !results.checks.isEmpty {
             let failures = results.checks.failures
@@ -94,11 +120,11 @@ public enum HTMLReport {
 
     // MARK: Goals and checks
 
-    private static func goals(_ goals: [Goal]) -> Markup {
-        guard !goals.isEmpty else { return "" }
+    private static func goals(_ goals: [Goal]) -> Section? {
+        guard !goals.isEmpty else { return nil }
         let rows = goals.map { row(GoalSummary($0)) }
-        return section(
-            "goals", "Goals", GoalSummary.overview(goals.map(GoalSummary.init)) + ". A goal is judged by the median.",
+        return Section(
+            "goals", "Goals", "Each is judged by the median of its rounds, beside the smallest and the largest.",
             """
             <table class="cards">
             <thead><tr><th scope="col">What</th><th scope="col" class="number">Goal</th>\
@@ -127,29 +153,30 @@ public enum HTMLReport {
             """
     }
 
-    private static func checks(_ checks: [Check]) -> Markup {
-        guard !checks.isEmpty else { return "" }
+    private static func checks(_ checks: [Check]) -> Section? {
+        guard !checks.isEmpty else { return nil }
         var table = Table(["What was checked", "Answers", "Wrong"])
         table.rows = checks.map { [$0.what, Number.count($0.count), Number.count($0.failures)] }
-        table.rows.append(["Together", Number.count(checks.total), Number.count(checks.failures)])
-        return section(
+        table.alarms = Set(checks.indices.filter { checks[$0].failures > 0 })
+        if checks.count > 1 {
+            table.rows.append(["Together", Number.count(checks.total), Number.count(checks.failures)])
+        }
+        return Section(
             "checks", "Checks", "Answers were counted on both sides, and each was looked at while it was measured.",
             table.markup(caption: "Checks"))
     }
 
     // MARK: Figures
 
-    private static func figures(_ results: Results) -> Markup {
-        Figure.Kind.reported.map { kind in
-            let groups = FigureGroup.all(results.figures, of: kind)
-            guard !groups.isEmpty else { return "" }
-            let plots = groups.filter { $0.figures.count > 1 }.enumerated().map { index, group in
-                BarPlot(group: group, id: "\(kind.rawValue)-\(index + 1)").markup()
-            }
-            let alone = groups.filter { $0.figures.count == 1 }
-            let grid: Markup = plots.isEmpty ? "" : "<div class=\"plots\">\n\(plots.joined())</div>\n"
-            return section(kind.rawValue, kind.heading, kind.introduction, "\(grid)\(single(alone))")
-        }.joined()
+    private static func figures(_ figures: [Figure], of kind: Figure.Kind) -> Section? {
+        let groups = FigureGroup.all(figures, of: kind)
+        guard !groups.isEmpty else { return nil }
+        let plots = groups.filter { $0.figures.count > 1 }.enumerated().map { index, group in
+            BarPlot(group: group, id: "\(kind.rawValue)-\(index + 1)").markup()
+        }
+        let alone = groups.filter { $0.figures.count == 1 }
+        let grid: Markup = plots.isEmpty ? "" : "<div class=\"plots\">\n\(plots.joined())</div>\n"
+        return Section(kind.rawValue, kind.heading, kind.introduction, "\(grid)\(single(alone))")
     }
 
     /// A figure that is compared with no other is better read than drawn.
@@ -172,39 +199,39 @@ public enum HTMLReport {
         return table
     }
 
-    private static func latencies(_ curves: [LatencyCurve]) -> Markup {
+    private static func latencies(_ curves: [LatencyCurve]) -> Section? {
         let plots = grouped(curves) { $0.group }.enumerated().map { index, curves in
             LatencyPlot(id: "latency-\(index + 1)", curves: curves).plot().markup()
         }
-        guard !plots.isEmpty else { return "" }
-        return section(
+        guard !plots.isEmpty else { return nil }
+        return Section(
             "latency", "Latency",
             "By percentile. Where the load was open, time that a request waited to be sent counts.",
             "<div class=\"plots\">\n\(plots.joined())</div>\n")
     }
 
-    private static func series(_ series: [Series]) -> Markup {
+    private static func series(_ series: [Series]) -> Section? {
         let plots = grouped(series) { [$0.group, $0.xUnit, $0.yUnit] }.enumerated().map { index, series in
             SeriesPlot(id: "series-\(index + 1)", series: series).plot().markup()
         }
-        guard !plots.isEmpty else { return "" }
-        return section(
+        guard !plots.isEmpty else { return nil }
+        return Section(
             "series", "Distributions and growth", "", "<div class=\"plots\">\n\(plots.joined())</div>\n")
     }
 
     // MARK: Circumstances
 
-    private static func absent(_ absent: [Absent]) -> Markup {
-        guard !absent.isEmpty else { return "" }
+    private static func absent(_ absent: [Absent]) -> Section? {
+        guard !absent.isEmpty else { return nil }
         var table = Table(["Subject", "Why"], numericFrom: 2)
         table.rows = absent.map { [$0.subject, $0.reason] }
-        return section("absent", "Not measured here", "", table.markup(caption: "Not measured here"))
+        return Section("absent", "Not measured here", "", table.markup(caption: "Not measured here"))
     }
 
-    private static func versions(_ versions: [String: String]) -> Markup {
-        guard !versions.isEmpty else { return "" }
+    private static func versions(_ versions: [String: String]) -> Section? {
+        guard !versions.isEmpty else { return nil }
         var table = Table(["Program", "Version"], numericFrom: 2)
         table.rows = versions.sorted { $0.key < $1.key }.map { [$0.key, $0.value] }
-        return section("versions", "Versions", "", table.markup(caption: "Versions"))
+        return Section("versions", "Versions", "", table.markup(caption: "Versions"))
     }
 }

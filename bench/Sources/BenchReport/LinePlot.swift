@@ -15,24 +15,24 @@ struct LinePlot {
     let y: Axis
     let xLabel: (Double) -> String
     let yLabel: (Double) -> String
-    /// Those of Quash come first, and are thicker.
+    /// Those of Quash come first, are thicker, and lie above the others.
     let lines: [Line]
     let table: Table
     /// Below the table.
     let tableNote: String
 
     private static let height = 260.0
-    /// Of marks on a line with more points.
-    private static let maxMarks = 16
+    /// A line with more points has few marks, and those of several lines not beside each other.
+    private static let maxMarks = 16, fewMarks = 8
 
     func markup() -> Markup {
         let noteBelow: Markup = tableNote.isEmpty ? "" : "<p class=\"sub\">\(tableNote)</p>\n"
         return """
-            <figure>
+            <figure class="of-lines">
             <figcaption><h3>\(title)</h3>
             <p class="sub">\(subtitle)</p></figcaption>
-            \(legend())\(svg())\(note())<details><summary>Data</summary>
-            \(table.markup(caption: title))\(noteBelow)</details>
+            \(legend())\(svg())<div>\(note())<details><summary>Data</summary>
+            \(table.markup(caption: title))\(noteBelow)</details></div>
             </figure>
 
             """
@@ -69,8 +69,8 @@ struct LinePlot {
             <desc id="\(id)-desc">\(description)</desc>
             \(grid())<svg viewBox="0 0 1000 \(Self.height)" preserveAspectRatio="none" width="100%" \
             height="\(Self.height)">
-            \(lines.indices.map(path).joined())</svg>
-            \(lines.indices.map(marks).joined())</svg>
+            \(lines.indices.reversed().map(path).joined())</svg>
+            \(lines.indices.reversed().map(marks).joined())</svg>
 
             """
     }
@@ -113,8 +113,9 @@ struct LinePlot {
 
     private func marks(_ index: Int) -> Markup {
         let points = drawn(index)
-        let step = max(1, (points.count + Self.maxMarks - 1) / Self.maxMarks)
-        let chosen = stride(from: 0, to: points.count, by: step).map { points[$0] }
+        let step = points.count <= Self.maxMarks ? 1 : (points.count + Self.fewMarks - 1) / Self.fewMarks
+        let first = (index * 2 + 1) * step / (lines.count * 2)
+        let chosen = stride(from: first, to: points.count, by: step).map { points[$0] }
         let uses = chosen.map { point -> Markup in
             "<use href=\"\(mark(index))\" x=\"\(point.across * 100)%\" y=\"\(point.top)\"/>"
         }
@@ -138,7 +139,7 @@ struct LinePlot {
         }
         guard omitted > 0 else { return "" }
         let points = omitted == 1 ? "1 point at zero has" : "\(omitted) points at zero have"
-        return "<p class=\"sub\">\(points) no place on a logarithmic axis.</p>\n"
+        return "<p class=\"sub note\">\(points) no place on a logarithmic axis.</p>\n"
     }
 
     private var description: String {

@@ -36,24 +36,45 @@ public enum MarkdownReport {
                 verdict + note,
             ]
         }
-        return "### Goals\n\n\(GoalSummary.overview(summaries)).\n\n\(table.markdown())"
+        let overview = GoalSummary.overview(summaries)
+        let rest = overview.rest.isEmpty ? "" : ", \(overview.rest)"
+        return "### Goals\n\n\(overview.reached) reached\(rest).\n\n\(table.markdown())"
     }
 
     private static func figures(_ figures: [Figure]) -> String {
         let parts = Figure.Kind.reported.compactMap { kind -> String? in
             let groups = FigureGroup.all(figures, of: kind)
             guard !groups.isEmpty else { return nil }
-            return "### \(kind.heading)\n\n\(HTMLReport.table(groups).markdown())"
+            var table = Table(["What", "Subject", "Median", "Rounds"], numericFrom: 2)
+            table.rows = groups.flatMap(rows)
+            return "### \(kind.heading)\n\n\(table.markdown())"
         }
         return parts.joined(separator: "\n")
     }
 
+    /// The group is named in its first row, and Quash stands out.
+    private static func rows(_ group: FigureGroup) -> [[String]] {
+        group.figures.enumerated().map { index, figure in
+            let median = figure.rounds.isEmpty ? "not measured" : group.unit.text(figure.median)
+            return [
+                index == 0 ? group.name : "", emphasised(figure.subject),
+                figure.subject.isQuash ? "**\(median)**" : median, group.unit.bareSpread(figure.rounds),
+            ]
+        }
+    }
+
+    private static func emphasised(_ subject: String) -> String { subject.isQuash ? "**\(subject)**" : subject }
+
     private static func latencies(_ curves: [LatencyCurve]) -> String {
         guard !curves.isEmpty else { return "" }
         var table = Table(["What", "Subject", "Offered /s", "50 %", "99 %", "99.9 %"], numericFrom: 2)
-        table.rows = grouped(curves) { $0.group }.joined().map { curve in
-            [curve.group, curve.subject, curve.offeredRate.map(Number.short) ?? "closed"]
-                + [0.5, 0.99, 0.999].map { curve.microseconds(at: $0).map(Number.text) ?? "–" }
+        table.rows = grouped(curves) { $0.group }.flatMap { curves in
+            curves.ownFirst(\.subject).enumerated().map { index, curve in
+                [
+                    index == 0 ? curve.group : "", emphasised(curve.subject),
+                    curve.offeredRate.map(Number.short) ?? "closed",
+                ] + [0.5, 0.99, 0.999].map { curve.microseconds(at: $0).map(Number.text) ?? "–" }
+            }
         }
         return "### Latency, µs\n\n\(table.markdown())"
     }

@@ -66,6 +66,8 @@ struct Table {
     /// Of the columns, whether they hold numbers, which stand at the right.
     var isNumeric: [Bool]
     var rows: [[String]] = []
+    /// Rows that must not be overlooked.
+    var alarms: Set<Int> = []
 
     init(_ columns: [String], numericFrom first: Int = 1) {
         self.columns = columns
@@ -77,13 +79,14 @@ struct Table {
         let head = columns.enumerated().map { index, column -> Markup in
             "<th scope=\"col\"\(numberClass(index))>\(column)</th>"
         }
-        let body = rows.map { row -> Markup in
+        let body = rows.enumerated().map { number, row -> Markup in
+            let style: Markup = alarms.contains(number) ? " class=\"alarm\"" : ""
             let cells = row.enumerated().map { index, cell -> Markup in
                 index == 0
                     ? "<th scope=\"row\">\(cell)</th>"
                     : "<td\(numberClass(index))>\(cell)</td>"
             }
-            return "<tr>\(cells.joined())</tr>\n"
+            return "<tr\(style)>\(cells.joined())</tr>\n"
         }
         return """
             <div class="scroll" tabindex="0" role="region" aria-label="\(caption)"><table>

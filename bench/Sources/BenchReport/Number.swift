@@ -114,10 +114,13 @@ public struct Unit: Sendable, Equatable {
     public func short(_ value: Double) -> String { withName(Number.short(value / factor)) }
 
     /// The smallest and the largest, with the unit; a dash for none.
-    public func spread(_ rounds: [Double]) -> String {
+    public func spread(_ rounds: [Double]) -> String { rounds.isEmpty ? "–" : withName(bareSpread(rounds)) }
+
+    /// The smallest and the largest without the unit.
+    func bareSpread(_ rounds: [Double]) -> String {
         guard let range = rounds.range else { return "–" }
         let (low, high) = (number(range.lowerBound), number(range.upperBound))
-        return low == high ? withName(low) : withName("\(low) – \(high)")
+        return low == high ? low : "\(low) – \(high)"
     }
 
     private func withName(_ number: String) -> String { number + "\u{a0}" + (name.isEmpty ? "×" : name) }

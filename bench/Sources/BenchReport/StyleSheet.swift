@@ -19,14 +19,14 @@ enum StyleSheet {
         :root {
           color-scheme: light dark;
           --paper: #ffffff; --panel: #f5f7f9; --ink: #171b20; --soft: #57606a; --rule: #dde2e7; --grid: #e8ecf0;
-          --accent: #0059b3; --peer: #8e99a4; --whisker: #171b20; --reached: #00664f; --missed: #a83800;
-          --c1: #b84500; --c2: #00755a; --c3: #97357a; --c4: #7d5d00; --c5: #4a5560; --c6: #2b7fa8;
+          --accent: #0059b3; --peer: #87929d; --reached: #00664f; --missed: #a83800;
+          --c1: #e86310; --c2: #1e8150; --c3: #832c66; --c4: #634b0e; --c5: #878d96; --c6: #2595d6;
         }
         @media (prefers-color-scheme: dark) {
           :root {
             --paper: #0e1217; --panel: #171d24; --ink: #e8ecf0; --soft: #9ea9b5; --rule: #2c353f; --grid: #222a33;
-            --accent: #58b0f6; --peer: #66727e; --whisker: #e8ecf0; --reached: #41c7a0; --missed: #ff9d66;
-            --c1: #ff9052; --c2: #35cb9f; --c3: #e793cb; --c4: #e5bd45; --c5: #b5bfc9; --c6: #8cc7e0;
+            --accent: #58b0f6; --peer: #66727e; --reached: #41c7a0; --missed: #ff9d66;
+            --c1: #ea5932; --c2: #17ea9c; --c3: #ad2fa0; --c4: #efb90b; --c5: #7e8488; --c6: #aad5e4;
           }
         }
         """
@@ -45,7 +45,7 @@ enum StyleSheet {
         h2 { font-size: 23px; line-height: 1.3; font-weight: 650; letter-spacing: -0.01em; }
         h3 { font-size: 16px; line-height: 1.4; font-weight: 650; }
         section { margin-top: 72px; }
-        .lead { max-width: 68ch; margin-top: 8px; color: var(--soft); }
+        .lead { max-width: 76ch; text-wrap: pretty; margin-top: 8px; color: var(--soft); }
         .sub { color: var(--soft); font-size: 13px; }
         small { display: block; color: var(--soft); font-size: 13px; font-weight: 400; line-height: 1.4; }
         .notice { margin-top: 20px; padding: 10px 16px; border-left: 3px solid var(--missed); background: var(--panel); }
@@ -57,11 +57,15 @@ enum StyleSheet {
         .tile.missed { border-top-color: var(--missed); }
         .tile strong { font-size: 30px; line-height: 1.2; font-weight: 680; letter-spacing: -0.02em; }
         .tile span { font-weight: 600; }
-        .facts {
-          display: grid; grid-template-columns: repeat(auto-fit, minmax(200px, 1fr)); gap: 18px 32px; margin: 32px 0 0;
-        }
+        .facts { display: flex; flex-wrap: wrap; gap: 18px 48px; margin: 32px 0 0; }
         .facts dt { color: var(--soft); font-size: 13px; }
         .facts dd { margin: 0; overflow-wrap: anywhere; }
+        nav {
+          display: flex; flex-wrap: wrap; gap: 6px 24px; margin-top: 32px; padding-top: 16px;
+          border-top: 1px solid var(--rule); font-size: 14px;
+        }
+        a { color: var(--accent); text-decoration: none; }
+        a:hover, a:focus-visible { text-decoration: underline; }
         .defs { position: absolute; }
         """
 
@@ -85,7 +89,9 @@ enum StyleSheet {
         .verdict.missed::before { content: "✕"; }
         .verdict.none { color: var(--soft); }
         .verdict.none::before { content: "–"; }
+        .alarm th, .alarm td { color: var(--missed); font-weight: 650; }
         .single { margin-top: 32px; }
+        .plots + .single { margin-top: -24px; }
         details { margin-top: 14px; font-size: 14px; }
         details table { font-size: 14px; }
         details .scroll { margin-top: 6px; }
@@ -100,6 +106,7 @@ enum StyleSheet {
           .cards th, .cards .number, .cards .result {
             max-width: none; padding: 2px 0; border: 0; text-align: left; white-space: normal;
           }
+          .cards .result small { margin-left: 6em; }
           .cards td::before {
             content: attr(data-label); display: inline-block; width: 5.5em; color: var(--soft); font-size: 13px;
           }
@@ -109,10 +116,13 @@ enum StyleSheet {
 
     private static let plots: Markup = """
         .plots {
-          display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 440px), 1fr)); gap: 56px 64px;
-          align-items: start; margin-top: 32px;
+          display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 440px), 1fr)); gap: 0 64px;
+          margin-top: 32px;
         }
-        figure { margin: 0; min-width: 0; }
+        figure { margin: 0 0 56px; min-width: 0; display: grid; grid-template-rows: subgrid; align-items: start; }
+        .of-bars { grid-row: span 3; }
+        .of-lines { grid-row: span 4; }
+        .plots:last-child { margin-bottom: -56px; }
         svg { overflow: visible; }
         svg text { fill: var(--ink); font-size: 13px; }
         .bars { display: block; width: calc(100% - var(--end)); margin: 18px var(--end) 0 0; }
@@ -120,7 +130,8 @@ enum StyleSheet {
         .bars .own rect { fill: var(--accent); }
         .bars .own text { font-weight: 650; }
         .bars .none { fill: var(--soft); font-style: italic; }
-        .whisker line { stroke: var(--whisker); stroke-width: 1.25; }
+        .halo line { stroke: var(--paper); stroke-width: 3.5; stroke-opacity: 0.7; }
+        .whisker line { stroke: var(--ink); stroke-width: 1.25; }
         .lines { display: block; width: calc(100% - var(--start) - 22px); margin: 14px 22px 0 var(--start); }
         .lines .tick { fill: var(--soft); font-size: 12px; }
         .grid { stroke: var(--grid); }
@@ -131,6 +142,8 @@ enum StyleSheet {
         .mark { fill: var(--c); stroke: var(--paper); stroke-width: 1; }
         .legend { display: flex; flex-wrap: wrap; gap: 4px 20px; margin: 12px 0 0; padding: 0; list-style: none; }
         .legend li { font-size: 13px; }
+        .legend svg { vertical-align: -1px; margin-right: 2px; }
+        .note { margin-top: 14px; }
         .legend .own { font-weight: 650; }
         .c0 { --c: var(--accent); } .c1 { --c: var(--c1); } .c2 { --c: var(--c2); } .c3 { --c: var(--c3); }
         .c4 { --c: var(--c4); } .c5 { --c: var(--c5); } .c6 { --c: var(--c6); }

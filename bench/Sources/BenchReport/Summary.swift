@@ -93,12 +93,13 @@ struct GoalSummary {
         return (percent < 10 ? Number.fixed(percent, decimals: 1) : Number.fixed(percent, decimals: 0)) + "\u{a0}%"
     }
 
-    /// For example `12 of 14 measured goals were reached; 2 were not measured.`
-    static func overview(_ goals: [GoalSummary]) -> String {
-        let reached = goals.count { $0.outcome == .reached }
+    /// How many of all were reached, and what became of the others: `9 of 12` and `2 missed, 1 not measured here`.
+    static func overview(_ goals: [GoalSummary]) -> (reached: String, rest: String) {
+        let missed = goals.count { $0.outcome == .missed }
         let unmeasured = goals.count { $0.outcome == .notMeasured }
-        let rest = unmeasured == 0 ? "" : "; \(unmeasured) not measured here"
-        return "\(reached) of \(goals.count - unmeasured) measured goals reached\(rest)"
+        let rest = [missed > 0 ? "\(missed) missed" : "", unmeasured > 0 ? "\(unmeasured) not measured here" : ""]
+            .filter { !$0.isEmpty }.joined(separator: ", ")
+        return ("\(goals.count - missed - unmeasured) of \(goals.count)", rest)
     }
 }
 

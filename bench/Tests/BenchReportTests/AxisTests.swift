@@ -71,10 +71,17 @@ import Testing
     }
 
     @Test func whatCrowdsIsLogarithmic() {
-        #expect(Axis.fitting([0, 1e3, 1e4, 1e5, 1e6, 1e7], fromZero: false).kind == .logarithmic)
-        #expect(Axis.fitting((0...600).map(Double.init), fromZero: false).kind == .linear)
-        #expect(Axis.fitting([1, 2, 50, 99], fromZero: true).kind == .linear)
-        #expect(Axis.fitting([], fromZero: true).kind == .linear)
+        #expect(Axis.fitting([0, 1e3, 1e4, 1e5, 1e6, 1e7], isTight: true).kind == .logarithmic)
+        #expect(Axis.fitting((0...600).map(Double.init), isTight: true).kind == .linear)
+        #expect(Axis.fitting([1, 2, 50, 99], isTight: false).kind == .linear)
+        #expect(Axis.fitting([], isTight: true).kind == .linear)
+    }
+
+    @Test func aTightAxisEndsAtItsValues() {
+        let axis = Axis.fitting((0...120).map(Double.init), isTight: true)
+        #expect(axis.low == 0 && axis.high == 120 && axis.ticks == [0, 25, 50, 75, 100])
+        #expect(Axis.fitting([3, 3], isTight: true).low == 0)
+        #expect(Axis.fitting([30, 40], isTight: false).low == 0)
     }
 
     /// However odd the values, an axis has ends in order and its ticks within.

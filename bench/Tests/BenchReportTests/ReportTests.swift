@@ -70,7 +70,7 @@ import Testing
         for index in results.curves.indices { results.curves[index].group = evil }
         for index in results.series.indices { results.series[index].subject = evil }
         results.absent = [Absent(subject: evil, reason: evil)]
-        results.checks = [Check(what: evil, count: 1, failures: 1)]
+        results.checks = [Check(what: evil, count: 1, failures: 0)]
         let page = HTMLReport.render(results)
         #expect(!page.contains("<script") && !page.contains("\u{0}") && !page.contains("alert('"))
         #expect(page.contains("&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt; &amp; &quot;|&quot;"))
@@ -146,6 +146,15 @@ import Testing
         #expect(verdict(.atMost, 2, []) == "Not measured")
     }
 
+    @Test func aWrongAnswerIsNotOverlooked() {
+        var results = Sample.results
+        #expect(!HTMLReport.render(results).contains("<tr class=\"alarm\">"))
+        results.checks[1].failures = 3
+        let page = HTMLReport.render(results)
+        #expect(page.contains("<tr class=\"alarm\"><th scope=\"row\">forged tokens refused</th>"))
+        #expect(page.contains("<p class=\"tile missed\"><strong>3</strong> <span>wrong answers</span>"))
+    }
+
     @Test func longLabelsAreWrapped() {
         #expect("one two three".wrapped(at: 7) == ["one two", "three"])
         #expect("one".wrapped(at: 2) == ["one"])
@@ -158,6 +167,12 @@ import Testing
         let text = MarkdownReport.render(Sample.results)
         #expect(text.contains("| Goal | Against | Reach | Median | Rounds | Result |\n|---|---|---:|---:|---:|---|\n"))
         #expect(text.contains("**Missed by 7.9 %**: the peer's rounds vary by 10 % here |"))
-        #expect(text.contains("\n| Warm validation, requests per second | quash | 134,800 req/s |"))
+        #expect(
+            text.contains(
+                """
+                | Warm validation, requests per second | **quash** | **134,800 req/s** | 132,000 – 138,800 |
+                |  | nginx return 204, no validation | 129,500 req/s | 126,800 – 133,400 |
+
+                """))
     }
 }
