@@ -97,15 +97,15 @@ struct BarPlot {
     }
 
     private func table() -> Table {
-        let hasReference = group.reference != nil
-        var table = Table(
-            ["Subject", "Median", "Smallest – largest", "Rounds"]
-                + (hasReference ? ["Relative to \(group.reference?.subject ?? "")"] : []))
+        let isRelative = group.reference != nil
+        // Otherwise the caption says it.
+        let hasCounts = Set(group.figures.map(\.rounds.count)).count > 1
+        let heads = ["Subject", "Median, \(axisTitle)", "Range"]
+        var table = Table(heads + (hasCounts ? ["Rounds"] : []) + (isRelative ? ["Relative"] : []))
         table.rows = group.figures.map { figure in
-            [
-                figure.subject, figure.rounds.isEmpty ? "–" : group.unit.text(figure.median),
-                group.unit.spread(figure.rounds), String(figure.rounds.count),
-            ] + (hasReference ? [group.ratio(figure)] : [])
+            let median = figure.rounds.isEmpty ? "–" : value(figure)
+            return [figure.subject, median, group.unit.bareSpread(figure.rounds)]
+                + (hasCounts ? [String(figure.rounds.count)] : []) + (isRelative ? [group.ratio(figure)] : [])
         }
         return table
     }

@@ -77,7 +77,8 @@ public enum Command: Equatable, Sendable {
 
     private static func write(_ text: String, to path: String) throws {
         do {
-            try Data(text.utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
+            // In place: a file put there by renaming would take the place of a device such as /dev/stdout.
+            try Data(text.utf8).write(to: URL(fileURLWithPath: path))
         } catch {
             throw CommandError("\(path) cannot be written: \(error.localizedDescription)")
         }

@@ -124,11 +124,11 @@ public enum HTMLReport {
         guard !goals.isEmpty else { return nil }
         let rows = goals.map { row(GoalSummary($0)) }
         return Section(
-            "goals", "Goals", "Each is judged by the median of its rounds, beside the smallest and the largest.",
+            "goals", "Goals", "Each is judged by the median of its rounds. The range is from the smallest round to the largest.",
             """
             <table class="cards">
             <thead><tr><th scope="col">What</th><th scope="col" class="number">Goal</th>\
-            <th scope="col" class="number">Median</th><th scope="col" class="number">Rounds</th>\
+            <th scope="col" class="number">Median</th><th scope="col" class="number">Range</th>\
             <th scope="col">Result</th></tr></thead>
             <tbody>
             \(rows.joined())</tbody>
@@ -146,7 +146,7 @@ public enum HTMLReport {
             <tr><th scope="row">\(goal.what)\(against)</th>\
             <td class="number" data-label="Goal">\(summary.limit)</td>\
             <td class="number" data-label="Median"><strong>\(summary.measured)</strong></td>\
-            <td class="number" data-label="Rounds">\(summary.spread)</td>\
+            <td class="number" data-label="Range">\(summary.spread)</td>\
             <td class="result" data-label="Result"><span class="verdict \(style)">\(summary.verdict)</span>\(note)\
             </td></tr>
 
@@ -187,7 +187,7 @@ public enum HTMLReport {
 
     /// Figures of several groups as rows.
     static func table(_ groups: [FigureGroup]) -> Table {
-        var table = Table(["What", "Subject", "Median", "Smallest – largest"], numericFrom: 2)
+        var table = Table(["What", "Subject", "Median", "Range"], numericFrom: 2)
         table.rows = groups.flatMap { group in
             group.figures.map { figure in
                 [

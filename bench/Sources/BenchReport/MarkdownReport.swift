@@ -17,7 +17,7 @@ public enum MarkdownReport {
         let machine = "\(run.cores) cores of \(run.processor), \(memory) GiB, \(run.kernel)"
         return """
             \(Table.escape("\(kind) of commit \(run.commit) on \(run.date): \(machine)")).
-            Medians of the rounds, and the smallest and the largest round. Ratios within this run count; absolute \
+            Medians of the rounds; the range is from the smallest to the largest. Ratios within this run count; absolute \
             figures do not travel.
 
             """
@@ -26,7 +26,7 @@ public enum MarkdownReport {
     private static func goals(_ goals: [Goal]) -> String {
         guard !goals.isEmpty else { return "" }
         let summaries = goals.map(GoalSummary.init)
-        var table = Table(["Goal", "Against", "Reach", "Median", "Rounds", "Result"], numericFrom: 2)
+        var table = Table(["Goal", "Against", "Reach", "Median", "Range", "Result"], numericFrom: 2)
         table.isNumeric[5] = false
         table.rows = summaries.map { summary in
             let note = summary.goal.note.isEmpty ? "" : ": \(summary.goal.note)"
@@ -45,7 +45,7 @@ public enum MarkdownReport {
         let parts = Figure.Kind.reported.compactMap { kind -> String? in
             let groups = FigureGroup.all(figures, of: kind)
             guard !groups.isEmpty else { return nil }
-            var table = Table(["What", "Subject", "Median", "Rounds"], numericFrom: 2)
+            var table = Table(["What", "Subject", "Median", "Range"], numericFrom: 2)
             table.rows = groups.flatMap(rows)
             return "### \(kind.heading)\n\n\(table.markdown())"
         }

@@ -91,15 +91,17 @@ enum StyleSheet {
         .verdict.none::before { content: "–"; }
         .alarm th, .alarm td { color: var(--missed); font-weight: 650; }
         .single { margin-top: 32px; }
-        .plots + .single { margin-top: -24px; }
+        .plots + .single { margin-top: -36px; }
         details { margin-top: 14px; font-size: 14px; }
         details table { font-size: 14px; }
+        details th, details td { padding: 7px 16px 7px 0; }
         details .scroll { margin-top: 6px; }
         summary { width: fit-content; color: var(--soft); font-size: 13px; cursor: pointer; }
         @media (max-width: 720px) {
           main { padding: 32px 16px 64px; }
           h1 { font-size: 28px; }
           section { margin-top: 56px; }
+          th, td { padding-right: 14px; }
           .cards thead { display: none; }
           .cards, .cards tbody, .cards tr, .cards th, .cards td { display: block; }
           .cards tr { padding: 14px 0; border-bottom: 1px solid var(--rule); }
@@ -119,7 +121,7 @@ enum StyleSheet {
           display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 440px), 1fr)); gap: 0 64px;
           margin-top: 32px;
         }
-        figure { margin: 0 0 56px; min-width: 0; display: grid; grid-template-rows: subgrid; align-items: start; }
+        figure { margin: 0 0 56px; min-width: 0; display: grid; grid-template: subgrid / minmax(0, 1fr); align-items: start; }
         .of-bars { grid-row: span 3; }
         .of-lines { grid-row: span 4; }
         .plots:last-child { margin-bottom: -56px; }

@@ -38,6 +38,20 @@ import Testing
         #expect(comparison.contains("within noise") && !comparison.contains("better,"))
     }
 
+    /// A symbolic link stands for a device here.
+    @Test func whatIsWrittenToStays() throws {
+        let folder = Self.temporaryFolder()
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let paths = ["results.json", "link.md", "target.md"].map { folder.appendingPathComponent($0).path }
+        try Sample.results.write(to: paths[0])
+        try Data("a longer text that was there before\n".utf8).write(to: URL(fileURLWithPath: paths[2]))
+        try FileManager.default.createSymbolicLink(atPath: paths[1], withDestinationPath: paths[2])
+        _ = try Command(["report", paths[0], "--markdown", paths[1]]).run()
+        #expect(try FileManager.default.destinationOfSymbolicLink(atPath: paths[1]) == paths[2])
+        #expect(try String(contentsOfFile: paths[2], encoding: .utf8) == MarkdownReport.render(Sample.results))
+    }
+
     @Test(arguments: [
         ("", "is not a file of results"), ("[]", "is not a file of results"),
         ("{\"format\": 7, \"other\": 1}", "has format 7, not 1"),

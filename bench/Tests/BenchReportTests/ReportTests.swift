@@ -165,7 +165,7 @@ import Testing
 
     @Test func markdownHasTheSameGoals() {
         let text = MarkdownReport.render(Sample.results)
-        #expect(text.contains("| Goal | Against | Reach | Median | Rounds | Result |\n|---|---|---:|---:|---:|---|\n"))
+        #expect(text.contains("| Goal | Against | Reach | Median | Range | Result |\n|---|---|---:|---:|---:|---|\n"))
         #expect(text.contains("**Missed by 7.9 %**: the peer's rounds vary by 10 % here |"))
         #expect(
             text.contains(
