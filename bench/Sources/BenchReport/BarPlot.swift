@@ -12,7 +12,7 @@ struct BarPlot {
     private static let barHeight = 14
     private static let gap = 18
     /// Characters of a label in a line, which a telephone has room for.
-    private static let labelWidth = 46
+    private static let labelWidth = 50
 
     func markup() -> Markup {
         """
@@ -112,8 +112,15 @@ struct BarPlot {
 }
 
 extension String {
-    /// Lines of at most so many characters, broken at spaces; a longer word has a line of its own.
+    /// As few lines of at most so many characters as there can be, about as long as each other. They are broken at
+    /// spaces; a longer word has a line of its own.
     func wrapped(at width: Int) -> [String] {
+        let count = filled(to: width).count
+        let narrowest = (1...max(1, width)).first { filled(to: $0).count <= count } ?? width
+        return filled(to: narrowest)
+    }
+
+    private func filled(to width: Int) -> [String] {
         var lines: [String] = []
         for word in split(whereSeparator: \.isWhitespace) {
             if let last = lines.last, last.count + 1 + word.count <= width {

@@ -36,12 +36,25 @@ public struct Comparison: Sendable {
 
     private struct Key: Hashable {
         let kind: Figure.Kind, group: String, subject: String, unit: String
+        /// A subject may stand in its group several times.
+        let occurrence: Int
 
-        init(_ figure: Figure) {
+        /// Of each figure, in order.
+        static func all(_ figures: [Figure]) -> [(key: Key, figure: Figure)] {
+            var counts: [Key: Int] = [:]
+            return figures.map { figure in
+                let first = Key(figure, occurrence: 0)
+                defer { counts[first, default: 0] += 1 }
+                return (Key(figure, occurrence: counts[first] ?? 0), figure)
+            }
+        }
+
+        private init(_ figure: Figure, occurrence: Int) {
             kind = figure.kind
             group = figure.group
             subject = figure.subject
             unit = figure.unit
+            self.occurrence = occurrence
         }
     }
 
@@ -56,13 +69,12 @@ public struct Comparison: Sendable {
     ///   - first: the earlier.
     ///   - second: the later, judged against the first.
     public init(_ first: Results, _ second: Results) {
-        let earlier = Dictionary(first.figures.map { (Key($0), $0) }, uniquingKeysWith: { kept, _ in kept })
-        let later = Set(second.figures.map(Key.init))
-        rows = second.figures.compactMap { figure in
-            earlier[Key(figure)].map { Row(first: $0, second: figure) }
-        }
-        onlyInFirst = first.figures.filter { !later.contains(Key($0)) }
-        onlyInSecond = second.figures.filter { earlier[Key($0)] == nil }
+        let (before, after) = (Key.all(first.figures), Key.all(second.figures))
+        let earlier = Dictionary(before.map { ($0.key, $0.figure) }, uniquingKeysWith: { kept, _ in kept })
+        let later = Set(after.map(\.key))
+        rows = after.compactMap { key, figure in earlier[key].map { Row(first: $0, second: figure) } }
+        onlyInFirst = before.filter { !later.contains($0.key) }.map(\.figure)
+        onlyInSecond = after.filter { earlier[$0.key] == nil }.map(\.figure)
         warnings = Self.warnings(first.run, second.run)
     }
 

@@ -14,7 +14,8 @@ struct LatencyPlot {
         let shown = curves.flatMap(\.points).filter { x.position($0.quantile) != nil }
         let y = Axis.logarithmic(shown.map(\.microseconds))
         return LinePlot(
-            id: id, title: curves[0].group, subtitle: "µs, logarithmic · lower is better", xTitle: "percentile",
+            id: id, title: curves[0].group.capitalised, subtitle: "µs, logarithmic · lower is better",
+            xTitle: "percentile",
             x: x, y: y, xLabel: Self.percent, yLabel: Number.short,
             lines: sorted.map { curve in
                 let points = curve.points.sorted { $0.quantile < $1.quantile }
@@ -70,7 +71,7 @@ struct SeriesPlot {
         let xUnit = Unit(series[0].xUnit, largest: x.scaledBy)
         let yUnit = Unit(series[0].yUnit, largest: y.scaledBy)
         return LinePlot(
-            id: id, title: series[0].group, subtitle: Self.axisTitle(yUnit, y),
+            id: id, title: series[0].group.capitalised, subtitle: Self.axisTitle(yUnit, y),
             xTitle: Self.axisTitle(xUnit, x), x: x, y: y,
             xLabel: { Self.tick($0 / xUnit.factor) }, yLabel: { Self.tick($0 / yUnit.factor) },
             lines: sorted.map { LinePlot.Line(name: $0.subject, points: $0.pairs) },

@@ -124,7 +124,8 @@ public enum HTMLReport {
         guard !goals.isEmpty else { return nil }
         let rows = goals.map { row(GoalSummary($0)) }
         return Section(
-            "goals", "Goals", "Each is judged by the median of its rounds. The range is from the smallest round to the largest.",
+            "goals", "Goals",
+            "Each is judged by the median of its rounds. The range is from the smallest round to the largest.",
             """
             <table class="cards">
             <thead><tr><th scope="col">What</th><th scope="col" class="number">Goal</th>\
@@ -143,7 +144,7 @@ public enum HTMLReport {
         let against: Markup = goal.against.isEmpty ? "" : "<small>against \(goal.against)</small>"
         let note: Markup = goal.note.isEmpty ? "" : "<small>\(goal.note)</small>"
         return """
-            <tr><th scope="row">\(goal.what)\(against)</th>\
+            <tr><th scope="row">\(goal.what.capitalised)\(against)</th>\
             <td class="number" data-label="Goal">\(summary.limit)</td>\
             <td class="number" data-label="Median"><strong>\(summary.measured)</strong></td>\
             <td class="number" data-label="Range">\(summary.spread)</td>\
@@ -156,7 +157,7 @@ public enum HTMLReport {
     private static func checks(_ checks: [Check]) -> Section? {
         guard !checks.isEmpty else { return nil }
         var table = Table(["What was checked", "Answers", "Wrong"])
-        table.rows = checks.map { [$0.what, Number.count($0.count), Number.count($0.failures)] }
+        table.rows = checks.map { [$0.what.capitalised, Number.count($0.count), Number.count($0.failures)] }
         table.alarms = Set(checks.indices.filter { checks[$0].failures > 0 })
         if checks.count > 1 {
             table.rows.append(["Together", Number.count(checks.total), Number.count(checks.failures)])

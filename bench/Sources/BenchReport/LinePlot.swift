@@ -38,11 +38,10 @@ struct LinePlot {
             """
     }
 
-    /// What the styles of a line are chosen by: its number, but 0 only for a line of Quash.
+    /// Colour, dashes and mark repeat in different periods, so that no two of many lines look alike.
     private func style(_ index: Int) -> Markup {
         let isOwn = lines[index].name.isQuash
-        let number = lines.first?.name.isQuash == true ? index : index + 1
-        return "c\(number == 0 ? 0 : (number - 1) % 6 + 1) d\(number % 4)\(isOwn ? " own" : "")"
+        return "c\(index % 7) d\(index % 4)\(isOwn ? " own" : "")"
     }
 
     private func mark(_ index: Int) -> Markup {

@@ -16,7 +16,7 @@ public enum MarkdownReport {
         let kind = run.isQuick ? "A quick run" : "One run"
         let machine = "\(run.cores) cores of \(run.processor), \(memory) GiB, \(run.kernel)"
         return """
-            \(Table.escape("\(kind) of commit \(run.commit) on \(run.date): \(machine)")).
+            \(Table.escape("\(kind) of commit \(run.shortCommit) on \(run.date): \(machine)")).
             Medians of the rounds; the range is from the smallest to the largest. Ratios within this run count; absolute \
             figures do not travel.
 
@@ -32,7 +32,7 @@ public enum MarkdownReport {
             let note = summary.goal.note.isEmpty ? "" : ": \(summary.goal.note)"
             let verdict = summary.outcome == .reached ? summary.verdict : "**\(summary.verdict)**"
             return [
-                summary.goal.what, summary.goal.against, summary.limit, summary.measured, summary.spread,
+                summary.goal.what.capitalised, summary.goal.against, summary.limit, summary.measured, summary.spread,
                 verdict + note,
             ]
         }
@@ -71,7 +71,7 @@ public enum MarkdownReport {
         table.rows = grouped(curves) { $0.group }.flatMap { curves in
             curves.ownFirst(\.subject).enumerated().map { index, curve in
                 [
-                    index == 0 ? curve.group : "", emphasised(curve.subject),
+                    index == 0 ? curve.group.capitalised : "", emphasised(curve.subject),
                     curve.offeredRate.map(Number.short) ?? "closed",
                 ] + [0.5, 0.99, 0.999].map { curve.microseconds(at: $0).map(Number.text) ?? "–" }
             }
@@ -82,7 +82,7 @@ public enum MarkdownReport {
     private static func checks(_ checks: [Check]) -> String {
         guard !checks.isEmpty else { return "" }
         var table = Table(["What was checked", "Answers", "Wrong"])
-        table.rows = checks.map { [$0.what, Number.count($0.count), Number.count($0.failures)] }
+        table.rows = checks.map { [$0.what.capitalised, Number.count($0.count), Number.count($0.failures)] }
         return "### Checks\n\n\(table.markdown())"
     }
 

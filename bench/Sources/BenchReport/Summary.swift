@@ -19,7 +19,7 @@ struct FigureGroup {
     private init(kind: Figure.Kind, figures: [Figure]) {
         let first = figures[0]
         self.kind = kind
-        name = first.group
+        name = first.group.capitalised
         better = first.better
         unit = Unit(first.unit, values: figures.flatMap(\.rounds))
         let measured = figures.filter { !$0.rounds.isEmpty }
@@ -113,10 +113,15 @@ extension Run {
     var facts: [(name: String, value: String)] {
         let memory = Number.text(Double(memoryBytes) / 1_073_741_824)
         return [
-            ("Date", date), ("Commit", commit), ("Processor", processor),
+            ("Date", date), ("Commit", shortCommit), ("Processor", processor),
             ("Cores", String(cores)), ("Memory", "\(memory)\u{a0}GiB"), ("Kernel", kernel),
         ]
     }
+}
+
+extension Run {
+    /// Enough digits to find it, and the mark of a changed work tree.
+    var shortCommit: String { String(commit.prefix(12)) + (commit.count > 12 && commit.hasSuffix("+") ? "+" : "") }
 }
 
 extension Figure.Kind {
@@ -141,8 +146,15 @@ extension Figure.Kind {
 }
 
 extension String {
-    /// Whether a subject is Quash, or a variant of it.
-    var isQuash: Bool { lowercased().hasPrefix("quash") }
+    /// With a capital, as a heading or a sentence begins; names keep their small letter.
+    var capitalised: String {
+        let word = prefix { $0.isLowercase && $0.isASCII }
+        let names: Set<Substring> = ["quash", "nginx", "openssl", "libuv", "wrk", "jti", "p"]
+        return word.isEmpty || names.contains(word) ? self : word.prefix(1).uppercased() + dropFirst()
+    }
+
+    /// Whether a subject is Quash, a variant of it, or something that uses it.
+    var isQuash: Bool { lowercased().contains("quash") }
 }
 
 /// Elements with the same key together, in the order in which each key first appears.

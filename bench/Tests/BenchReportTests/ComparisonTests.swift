@@ -61,6 +61,14 @@ import Testing
         #expect(comparison.text().contains("only in B:\n  rate: new, req/s\n"))
     }
 
+    @Test func whatStandsTwiceIsComparedInOrder() {
+        let first = Self.results([Self.figure([1, 2]), Self.figure([10, 20])])
+        let second = Self.results([Self.figure([3, 4]), Self.figure([10, 30]), Self.figure([9, 9])])
+        let comparison = Comparison(first, second)
+        #expect(comparison.rows.map(\.verdict) == [.better, .withinNoise])
+        #expect(comparison.onlyInSecond.map(\.rounds) == [[9, 9]])
+    }
+
     @Test func differentMachinesAreWarnedOf() {
         let figures = [Self.figure([1, 2])]
         #expect(Comparison(Self.results(figures), Self.results(figures)).warnings.isEmpty)

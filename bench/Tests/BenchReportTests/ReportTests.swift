@@ -151,16 +151,34 @@ import Testing
         #expect(!HTMLReport.render(results).contains("<tr class=\"alarm\">"))
         results.checks[1].failures = 3
         let page = HTMLReport.render(results)
-        #expect(page.contains("<tr class=\"alarm\"><th scope=\"row\">forged tokens refused</th>"))
+        #expect(page.contains("<tr class=\"alarm\"><th scope=\"row\">Forged tokens refused</th>"))
         #expect(page.contains("<p class=\"tile missed\"><strong>3</strong> <span>wrong answers</span>"))
     }
 
     @Test func longLabelsAreWrapped() {
         #expect("one two three".wrapped(at: 7) == ["one two", "three"])
         #expect("one".wrapped(at: 2) == ["one"])
+        // One line less is not possible, and none is nearly empty.
+        #expect("one two three four five".wrapped(at: 20) == ["one two three", "four five"])
         #expect("".wrapped(at: 2).isEmpty)
         #expect(Array(0..<100).thinned(to: 4) == [0, 33, 66, 99])
         #expect(Array(0..<3).thinned(to: 4) == [0, 1, 2])
+    }
+
+    @Test func headingsBeginWithACapitalAndNamesDoNot() {
+        #expect("revoke → applied".capitalised == "Revoke → applied")
+        #expect("nginx auth_request".capitalised == "nginx auth_request")
+        #expect("p99 of all".capitalised == "p99 of all")
+        #expect("SIGCONT".capitalised == "SIGCONT")
+        #expect("".capitalised.isEmpty)
+    }
+
+    @Test func theCommitIsShort() {
+        var run = Sample.run
+        run.commit = "a90090fc57c8c3a237146c302521cd7f1098a092+"
+        #expect(run.shortCommit == "a90090fc57c8+")
+        run.commit = "a90090f+"
+        #expect(run.shortCommit == "a90090f+")
     }
 
     @Test func markdownHasTheSameGoals() {
