@@ -87,7 +87,7 @@ public struct Axis: Sendable, Equatable {
     public static func fitting(_ values: [Double], isTight: Bool) -> Axis {
         let positive = values.filter { $0.isFinite && $0 > 0 }.sorted()
         if let low = positive.first, let high = positive.last, high / low > 30,
-            positive[positive.count / 2] < high / 10
+            positive[positive.count / 2] <= high / 10
         {
             return logarithmic(positive)
         }

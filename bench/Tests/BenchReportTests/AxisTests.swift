@@ -72,6 +72,7 @@ import Testing
 
     @Test func whatCrowdsIsLogarithmic() {
         #expect(Axis.fitting([0, 1e3, 1e4, 1e5, 1e6, 1e7], isTight: true).kind == .logarithmic)
+        #expect(Axis.fitting([100, 300, 1000, 3000, 10_000], isTight: true).kind == .logarithmic)
         #expect(Axis.fitting((0...600).map(Double.init), isTight: true).kind == .linear)
         #expect(Axis.fitting([1, 2, 50, 99], isTight: false).kind == .linear)
         #expect(Axis.fitting([], isTight: true).kind == .linear)
