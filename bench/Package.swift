@@ -21,5 +21,10 @@ let package = Package(
             name: "QuashBench",
             dependencies: ["BenchResults", .product(name: "Quash", package: "quash")],
             swiftSettings: settings),
+        // What a run found, as a page, as a text and beside another run.
+        .target(name: "BenchReport", dependencies: ["BenchResults"], swiftSettings: settings),
+        .executableTarget(name: "QuashReport", dependencies: ["BenchReport"], swiftSettings: settings),
+        .testTarget(
+            name: "BenchReportTests", dependencies: ["BenchReport", "BenchResults"], swiftSettings: settings),
     ]
 )
