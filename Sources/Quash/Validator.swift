@@ -22,7 +22,7 @@ public final class Validator {
 
     /// - Parameter keys: nil when there are none yet; then nothing is decided.
     /// - Parameter clockSkew: how far issuers' clocks may be off, in the token's favour; whole seconds.
-    /// - Parameter cachedTokens: verified tokens that are remembered, about 900 bytes each; 0 for none. They are
+    /// - Parameter cachedTokens: verified tokens that are remembered, about 1 KiB each; 0 for none. They are
     ///   forgotten with the keys, and everything that can change is judged anew for each decision.
     public init(
         keys: KeySet?, policy: TokenPolicy, clockSkew: Duration, index: RevocationIndex, lease: Lease,

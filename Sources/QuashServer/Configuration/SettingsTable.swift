@@ -109,7 +109,7 @@ package enum SettingsTable {
 
     static let tokenCache = Setting(
         "token-cache", roles: [.validator], .integer(0...16_777_216), default: .text("32768"),
-        "Verified tokens that each loop remembers, about 900 bytes each; 0 verifies each token every time.")
+        "Verified tokens that each loop remembers, about 1 KiB each; 0 verifies each token every time.")
 
     // MARK: Time
 
