@@ -15,6 +15,8 @@ public struct Confirmations: Sendable {
     static let maxForgotten = 100
     /// Between two looks at the registry while somebody waits.
     static let busyInterval: Duration = .milliseconds(50)
+    /// Between two readings of the registry, however many confirmations come to their end meanwhile.
+    static let leastInterval: Duration = .milliseconds(1)
 
     /// Tells one wait from another.
     public typealias ID = UInt64
@@ -57,7 +59,11 @@ public struct Confirmations: Sendable {
     /// Counts the readings of the registry.
     private var reading: UInt64 = 0
     private var isReading = false
-    private var nextLook = BootInstant(nanoseconds: 0)
+    private var nextWake = BootInstant(nanoseconds: 0)
+    /// When the last reading ended.
+    private var lastReading = BootInstant(nanoseconds: 0)
+    /// When the registry is to be read though no confirmation asks for it.
+    private var lookDue = BootInstant(nanoseconds: 0)
     private var duplicates: [String] = []
 
     /// - Parameter interval: between two looks at the registry while nobody waits.
@@ -69,7 +75,10 @@ public struct Confirmations: Sendable {
     // MARK: Events
 
     /// The first look at the registry.
-    public func started(now: BootInstant) -> [Action] { [.wake(at: now + interval)] }
+    public mutating func started(now: BootInstant) -> [Action] {
+        lookDue = now + interval
+        return [.wake(at: lookDue)]
+    }
 
     /// Commits go to this epoch from now on.
     public mutating func entered(_ epoch: Epoch, lease: Duration, fence: Duration, now: BootInstant) {
@@ -87,6 +96,7 @@ public struct Confirmations: Sendable {
         nextID += 1
         let confirmation = fleet.confirmation(of: position, among: registry, now: now)
         guard waiting.count < Self.maxWaiting else { return (id, [.answer(id, .unconfirmed)]) }
+        if waiting.isEmpty { lookDue = min(lookDue, now.boot + Self.busyInterval) }
         waiting.append(Waiting(id: id, confirmation: confirmation, deadline: now.boot + timeout))
         return (id, settle(now.boot, from: waiting.count - 1))
     }
@@ -99,8 +109,9 @@ public struct Confirmations: Sendable {
 
     /// The instant of the last ``Action/wake(at:)`` has come.
     public mutating func deadlineReached(now: BootInstant) -> [Action] {
+        // What is settled here is known before this reading is asked for.
         let actions = settle(now)
-        return startReading() + actions
+        return (now >= lookDue ? startReading() : []) + actions
     }
 
     /// Somebody else has read the registry.
@@ -110,7 +121,6 @@ public struct Confirmations: Sendable {
 
     /// The registry of the epoch that is open was read.
     public mutating func received(_ registry: Registry, of epoch: Epoch, now: ClockReading) -> [Action] {
-        isReading = false
         fleet.observed(registry, of: epoch, now: now)
         var actions: [Action] = []
         waiting.removeAll { waiter in
@@ -120,12 +130,13 @@ public struct Confirmations: Sendable {
             actions.append(.answer(waiter.id, .confirmed(after: now.boot - waiter.confirmation.committed)))
             return true
         }
+        endReading(now.boot)
         return actions + letGo(now.boot) + settle(now.boot)
     }
 
     /// The registry could not be read, or no epoch is open.
     public mutating func readFailed(now: BootInstant) -> [Action] {
-        isReading = false
+        endReading(now)
         return settle(now)
     }
 
@@ -136,6 +147,12 @@ public struct Confirmations: Sendable {
         return [.readRegistry]
     }
 
+    private mutating func endReading(_ now: BootInstant) {
+        isReading = false
+        lastReading = now
+        lookDue = now + (waiting.isEmpty ? interval : Self.busyInterval)
+    }
+
     // MARK: Progress
 
     /// Answers whose wait is over, and looks again when the next may be.
@@ -144,8 +161,8 @@ public struct Confirmations: Sendable {
     private mutating func settle(_ now: BootInstant, from first: Int = 0) -> [Action] {
         var ended: [Action] = []
         var kept: [Waiting] = []
-        var next = now + (waiting.isEmpty ? interval : Self.busyInterval)
-        if first > 0 { next = min(next, nextLook) }
+        var next = now + interval
+        if first > 0 { next = min(next, nextWake) }
         var asks = false
         for var waiter in waiting[first...] {
             let progress = fleet.progress(of: waiter.confirmation, now: now)
@@ -166,8 +183,11 @@ public struct Confirmations: Sendable {
             kept.append(waiter)
         }
         waiting.replaceSubrange(first..., with: kept)
-        nextLook = next
-        return ended + (asks ? startReading() : []) + [.wake(at: next)]
+        var actions = ended
+        if asks, now >= lastReading + Self.leastInterval { actions += startReading() }
+        if !isReading { next = min(next, asks ? lastReading + Self.leastInterval : lookDue) }
+        nextWake = max(next, now)
+        return actions + [.wake(at: nextWake)]
     }
 
     /// Lets go of nodes that are long dead, and tells of those that share an identity.

@@ -135,7 +135,7 @@ public struct FeedWriter: Sendable {
     private var superseded: (epoch: Epoch, since: BootInstant)?
     /// When the latest epoch was entered first by this process, or when the process began.
     private var enteredAt: BootInstant
-    /// How long a Redis that is replaced may go on serving, by this issuer's settings and by the latest epoch.
+    /// How long a Redis that is replaced may go on serving, by this issuer's settings and by every epoch that it knew.
     private var fence: Duration
 
     /// - Parameter entered: the epochs that this issuer has entered, the latest last, as the outbox knows them.
@@ -323,7 +323,7 @@ public struct FeedWriter: Sendable {
 
     private mutating func enter(_ reply: BeginReply) -> [Action] {
         epoch = reply.epoch
-        fence = max(settings.fence, reply.fence)
+        fence = max(fence, reply.fence)
         superseded = nil
         var actions: [Action] = [.entered(reply.epoch, lease: reply.lease, fence: reply.fence)]
         for id in pending.filter({ $0.value.phase == .waiting }).keys.sorted() {

@@ -50,6 +50,9 @@ final class ServerConnection: ConnectionDelegate {
     func connectionClosed(_ connection: Connection, because reason: LoopError?) {
         timer?.close()
         held.removeAll()
+        // An exchange that is still to be answered may keep this alive.
+        input = InputBuffer()
+        output = []
         server?.connectionClosed(self)
         server = nil
     }

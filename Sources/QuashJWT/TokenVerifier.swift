@@ -62,8 +62,8 @@ public final class TokenVerifier {
         guard Base64URL.decode(token.extracting((headerEnd + 1)..<payloadEnd), appendingTo: &payloadBuffer) else {
             throw .malformed
         }
-        // Shares the buffer with the token that is returned; as long as that lives, the next one gets its own.
-        let payload = payloadBuffer
+        // As long as it is and no longer: the buffer is as long as the longest that there was.
+        let payload = Array(payloadBuffer[...])
         let (claims, unescaped) = try ClaimsReader.read(payload.span, expected: expected)
         return VerifiedToken(
             type: header.type, keyID: keyIDs[header.keyIndex],

@@ -1,10 +1,7 @@
 import QuashJSON
 
 /// What a token says, after its signature was found good. Whether it is still valid is a question of the time
-/// (`refusal(at:)`) and of revocations.
-///
-/// It holds the decoded payload, and while one is alive its verifier needs a new buffer for the next token: to keep
-/// something for long, keep `claims`, `tokenID` or a copy of a span.
+/// (`refusal(at:)`) and of revocations. It holds the decoded payload.
 public struct VerifiedToken: Sendable {
     /// What `typ` in its header says it is.
     public let type: TokenType

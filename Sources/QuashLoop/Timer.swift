@@ -17,8 +17,8 @@ package final class Timer {
     }
 
     /// Fires after `after`, never earlier, then every `repeating` if it is given. Durations are rounded up to whole
-    /// milliseconds; zero means the next turn of the loop. A timer that was already started is started anew. Does
-    /// nothing once the timer is closed, or while its loop ends.
+    /// milliseconds; zero means as soon as possible, and from within a timer, before the loop looks at anything else. A
+    /// timer that was already started is started anew. Does nothing once the timer is closed, or while its loop ends.
     package func start(after: Duration, repeating: Duration? = nil) {
         handle.start(after: after, repeating: repeating)
     }

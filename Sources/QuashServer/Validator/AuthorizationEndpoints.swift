@@ -23,8 +23,13 @@ package import QuashLoop
 package final class AuthorizationEndpoints: HTTPResponder {
     /// A gateway that forwards a body by mistake is told so by 413; ext_authz may send the start of one.
     private static let maxExtAuthzBodyBytes = 64 * 1024
-    /// Tokens and queries that wait to be verified.
+    /// Requests that wait for their tokens to be verified.
     static let maxWaitingBytes = 16 << 20
+    /// Beyond that, each connection may have one waiting, up to this: who floods takes no place from the others.
+    static let maxReservedBytes = 2 * maxWaitingBytes
+    /// What is verified in one turn and what is verified in the next have at least this between them, so that the loop
+    /// looks at its connections: a timer without a delay that starts itself anew would not let it.
+    private static let turn: Duration = .milliseconds(1)
 
     /// A request whose token has yet to be verified, in a later turn.
     private struct Waiting {
@@ -34,7 +39,8 @@ package final class AuthorizationEndpoints: HTTPResponder {
         let exchange: HTTPExchange
         let begun: LoopInstant
 
-        var bytes: Int { token.count + query.count }
+        /// With what the rest of it takes.
+        var bytes: Int { token.count + query.count + 512 }
     }
 
     private let validator: Validator
@@ -127,13 +133,14 @@ package final class AuthorizationEndpoints: HTTPResponder {
     // MARK: Waiting
 
     private func wait(_ one: Waiting) {
-        guard waitingBytes + one.bytes <= Self.maxWaitingBytes else {
+        let limit = waiting.holds(one.exchange.client) ? Self.maxWaitingBytes : Self.maxReservedBytes
+        guard waitingBytes + one.bytes <= limit else {
             metrics.unavailable(.overloaded)
             return one.exchange.send(unavailable: Unavailability.overloaded.description)
         }
         waitingBytes += one.bytes
+        if waiting.isEmpty { turnTimer?.start(after: Self.turn) }
         waiting.append(one, of: one.exchange.client)
-        turnTimer?.start(after: .zero)
     }
 
     /// A turn of the loop has begun.
@@ -145,7 +152,7 @@ package final class AuthorizationEndpoints: HTTPResponder {
             judge(one.token.span, one.exchange, allowed: one.allowed, query: one.query, one.begun)
             left -= 1
         }
-        if !waiting.isEmpty { turnTimer?.start(after: .zero) }
+        if !waiting.isEmpty { turnTimer?.start(after: Self.turn) }
     }
 
     // MARK: Deciding

@@ -2,8 +2,21 @@
 /// long, and nobody else does.
 struct FairQueue<Key: Hashable, Element> {
     private struct Line {
-        var elements: [Element] = []
+        var elements: [Element?] = []
         var first = 0
+
+        /// Those that were taken do not stay.
+        mutating func popFirst() -> Element? {
+            guard first < elements.count else { return nil }
+            let element = elements[first]
+            elements[first] = nil
+            first += 1
+            if first > 16, 2 * first > elements.count {
+                elements.removeFirst(first)
+                first = 0
+            }
+            return element
+        }
     }
 
     private var lines: [Key: Line] = [:]
@@ -19,6 +32,9 @@ struct FairQueue<Key: Hashable, Element> {
         lines[key, default: Line()].elements.append(element)
     }
 
+    /// Whether something of this key waits.
+    func holds(_ key: Key) -> Bool { lines[key] != nil }
+
     /// The next one. Amortised O(1).
     mutating func popFirst() -> Element? {
         guard nextTurn < turns.count else { return nil }
@@ -29,8 +45,7 @@ struct FairQueue<Key: Hashable, Element> {
             nextTurn = 0
         }
         guard var line = lines.removeValue(forKey: key) else { preconditionFailure("a turn without a line") }
-        let element = line.elements[line.first]
-        line.first += 1
+        guard let element = line.popFirst() else { preconditionFailure("an empty line") }
         if line.first < line.elements.count {
             lines[key] = line
             turns.append(key)

@@ -37,6 +37,25 @@ import Testing
     }
 }
 
+extension FairQueueTests {
+    /// Whoever always has something waiting does not keep what was taken alive.
+    @Test func whatWasTakenIsLetGo() {
+        final class Thing {
+            static nonisolated(unsafe) var alive = 0
+            init() { unsafe Self.alive += 1 }
+            deinit { unsafe Self.alive -= 1 }
+        }
+        var queue = FairQueue<Int, Thing>()
+        for _ in 0..<16 { queue.append(Thing(), of: 1) }
+        for _ in 0..<10_000 {
+            _ = queue.popFirst()
+            queue.append(Thing(), of: 1)
+        }
+        #expect(unsafe Thing.alive == 16)
+        #expect(queue.holds(1) && !queue.holds(2))
+    }
+}
+
 @Suite struct VerificationBudgetTests {
     @Test func aTurnHasSoManyAndTheNextAsManyAgain() {
         var budget = VerificationBudget()

@@ -1,0 +1,100 @@
+public import Logging
+public import Quash
+import QuashJWT
+import QuashLoop
+import QuashRedis
+import Synchronization
+
+/// Validation within a service's own process: the feed and the keys on threads of their own, and a validator for each
+/// thread that decides. What it refuses and when is as with a validator beside a gateway.
+public final class EmbeddedNode: Sendable {
+    private let configuration: ValidatorConfiguration
+    private let feed: FeedThread
+    private let background: LoopThread
+    private let keys: KeyLoader
+    private let shared = SharedKeys()
+
+    /// The keys as they are, and how often they changed.
+    fileprivate final class SharedKeys: Sendable {
+        private let current = Locked<KeySet?>(nil)
+        private let changes = Atomic<UInt64>(0)
+
+        var version: UInt64 { changes.load(ordering: .acquiring) }
+        var keys: KeySet? { current.withLock { $0 } }
+
+        func replace(with keys: KeySet) {
+            current.withLock { $0 = keys }
+            changes.add(1, ordering: .releasing)
+        }
+    }
+
+    /// Starts the feed and loads the keys, and returns without waiting for either: until both are there, nothing is
+    /// decided.
+    ///
+    /// - Parameter configuration: as of `quash validator`; what is about listeners and loops has no effect.
+    /// - Throws: one line that says why it cannot start.
+    public init(_ configuration: ValidatorConfiguration, log: Logger) throws {
+        self.configuration = configuration
+        let common = configuration.common
+        let redis = try RedisOptions(common, clientName: "quash-embedded")
+        feed = try FeedThread(settings: FeedFollower.Settings(common, redis: redis), log: log)
+        background = try LoopThread(name: "quash-keys")
+        keys = try KeyLoader(configuration.keySource, on: background, log: log)
+        keys.start { [shared] in shared.replace(with: $0) }
+    }
+
+    /// A validator for the thread that makes it. It remembers verified tokens of its own (`token-cache`).
+    public func makeValidator() throws -> EmbeddedValidator {
+        var policy = TokenPolicy()
+        policy.issuer = configuration.common.issuerURL
+        policy.audiences = configuration.common.audience
+        let validator = try Validator(
+            keys: nil, policy: policy, clockSkew: configuration.common.clockSkew, index: feed.index, lease: feed.lease,
+            cachedTokens: configuration.tokenCache)
+        return EmbeddedValidator(validator, shared, unknownKey: keys.noteUnknownKey)
+    }
+
+    /// Whether it can decide: keys loaded, feed caught up, lease held.
+    public var isReady: Bool { keys.isLoaded && feed.health.allSatisfy { $0.problem == nil } }
+
+    /// Gives the lease back and ends the threads: from then on nothing is accepted. Blocks for as long as that takes.
+    public func stop() {
+        feed.leave {}
+        feed.join()
+        keys.stop()
+        background.stop()
+        background.join()
+    }
+}
+
+/// Decides about tokens on one thread, without a call to anyone. See ``EmbeddedNode``.
+public final class EmbeddedValidator {
+    private let validator: Validator
+    private let shared: EmbeddedNode.SharedKeys
+    private let unknownKey: () -> Void
+    private var version: UInt64 = 0
+
+    fileprivate init(_ validator: Validator, _ shared: EmbeddedNode.SharedKeys, unknownKey: @escaping () -> Void) {
+        self.validator = validator
+        self.shared = shared
+        self.unknownKey = unknownKey
+    }
+
+    /// Whether `token` may be accepted now.
+    ///
+    /// - Parameter token: the compact form (RFC 7515 §3.1), as it was presented.
+    public func validate(_ token: Span<UInt8>) -> Verdict {
+        let latest = shared.version
+        if latest != version, let keys = shared.keys {
+            version = latest
+            // A set that was parsed can be verified with: its keys were checked.
+            try? validator.replaceKeys(keys)
+        }
+        let verdict = validator.validate(token)
+        if case .refused(.invalid(.unknownKey)) = verdict { unknownKey() }
+        return verdict
+    }
+}
+
+@available(*, unavailable)
+extension EmbeddedValidator: Sendable {}
