@@ -35,6 +35,9 @@ let package = Package(
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             swiftSettings: settings),
-        .testTarget(name: "QuashLoadTests", dependencies: ["QuashLoad"], swiftSettings: settings),
+        .testTarget(
+            name: "QuashLoadTests",
+            dependencies: ["QuashLoad", .product(name: "Histogram", package: "hdrhistogram-swift")],
+            swiftSettings: settings),
     ]
 )

@@ -28,10 +28,10 @@ struct QuashLoad: ParsableCommand {
 
     func run() throws {
         let folder = try WorkFolder()
-        let interruption = Interruption(removing: folder)
+        let plan = Plan(isQuick: quick)
+        let interruption = Interruption(removing: folder, within: plan.limitSeconds)
         defer { withExtendedLifetime(interruption) {} }
         let bench = try benchFolder()
-        let plan = Plan(isQuick: quick)
         guard let quash = URL(fileURLWithPath: quash).resolvingSymlinksInPath().path as String?,
             FileManager.default.isExecutableFile(atPath: quash)
         else { throw Failure("\(quash) is not a program") }
@@ -61,11 +61,20 @@ struct QuashLoad: ParsableCommand {
     }
 }
 
-/// What a signal that ends this program leaves behind while the value lives: nothing.
+/// What a signal that ends this program, or the end of its time, leaves behind while the value lives: nothing.
 final class Interruption {
     private let sources: [any DispatchSourceSignal]
+    private let timer = DispatchSource.makeTimerSource(queue: .global())
 
-    init(removing folder: WorkFolder) {
+    init(removing folder: WorkFolder, within seconds: Int) {
+        timer.schedule(deadline: .now() + .seconds(seconds))
+        timer.setEventHandler {
+            FileHandle.standardError.write(Data("QuashLoad still runs after \(seconds) s\n".utf8))
+            ServerProcess.killAll()
+            folder.remove()
+            exit(124)
+        }
+        timer.resume()
         sources = [SIGINT, SIGTERM, SIGHUP].map { number in
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
@@ -92,6 +101,9 @@ enum Versions {
             "fastapi": [python, "-c", packages + "('fastapi', 'uvicorn', 'PyJWT', 'cryptography', 'redis')))"],
         ]
         if let envoy = Peer.envoyBinary(lab) { commands["envoy"] = [envoy, "--version"] }
-        return commands.compactMapValues(Command.version)
+        return commands.compactMapValues(Command.version).mapValues { version in
+            // Envoy begins with its own path.
+            version.split(separator: "version:").last.map { $0.trimmingCharacters(in: .whitespaces) } ?? version
+        }
     }
 }

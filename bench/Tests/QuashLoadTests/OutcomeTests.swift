@@ -6,7 +6,7 @@ import Testing
     @Test func everyAnswerIsHeldAgainstWhatWasExpected() {
         var outcome = Outcome()
         for (status, expectation) in [
-            (204, Expectation.accept), (200, .accept), (401, .refuse), (200, .refuse), (401, .accept), (503, .accept),
+            (204, Expected.accept), (200, .accept), (401, .refuse), (200, .refuse), (401, .accept), (503, .accept),
             (503, .refuse), (500, .accept),
         ] {
             outcome.count(status: status, expectation)

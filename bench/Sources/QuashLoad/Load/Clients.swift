@@ -9,7 +9,7 @@ enum Pace: Equatable {
 }
 
 /// What a request is to be answered.
-enum Expectation: Equatable {
+enum Expected: Equatable {
     case accept
     case refuse
 }
@@ -17,11 +17,11 @@ enum Expectation: Equatable {
 /// A class of clients: what they ask, over how many connections, how fast.
 struct Clients {
     let requests: [[UInt8]]
-    let expectations: [Expectation]
+    let expectations: [Expected]
     let connections: Int
     let pace: Pace
 
-    init(_ requests: [(bytes: [UInt8], expectation: Expectation)], connections: Int = 64, pace: Pace) {
+    init(_ requests: [(bytes: [UInt8], expectation: Expected)], connections: Int = 64, pace: Pace) {
         precondition(!requests.isEmpty && connections > 0, "clients ask something, over some connection")
         self.requests = requests.map(\.bytes)
         expectations = requests.map(\.expectation)
@@ -51,7 +51,7 @@ struct Outcome {
     var answers: UInt64 { correct + wronglyAccepted + wronglyRefused + otherStatus }
     var perSecond: Double { Double(answers) / seconds }
 
-    mutating func count(status: Int, _ expectation: Expectation) {
+    mutating func count(status: Int, _ expectation: Expected) {
         switch (status, expectation) {
         case (200..<300, .accept), (401, .refuse): correct += 1
         case (200..<300, .refuse): wronglyAccepted += 1
@@ -60,8 +60,14 @@ struct Outcome {
         }
     }
 
-    func milliseconds(_ quantile: Double) -> Double {
-        Double(latencies.valueAtPercentile(quantile * 100)) / 1e6
+    func microseconds(_ quantile: Double) -> Double {
+        Double(latencies.valueAtPercentile(quantile * 100)) / 1e3
+    }
+
+    /// For a line of progress.
+    var summary: String {
+        [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)]
+            .map { "\($0) \(rounded(microseconds($1))) µs" }.joined(separator: ", ")
     }
 
     mutating func merge(_ other: Outcome) {

@@ -18,21 +18,20 @@ final class Exchange {
     deinit { disconnect() }
 
     func get(_ path: String, bearer: String? = nil) throws -> Answer {
-        try ask(Self.request("GET", path, target, bearer: bearer))
+        try ask(Self.request("GET", path, bearer: bearer))
     }
 
     func post(_ path: String, json: String, bearer: String?) throws -> Answer {
         let fields = "Content-Type: application/json\r\nContent-Length: \(json.utf8.count)\r\n"
-        return try ask(Self.request("POST", path, target, bearer: bearer, fields: fields, body: json))
+        return try ask(Self.request("POST", path, bearer: bearer, fields: fields, body: json))
     }
 
     /// The bytes of a request.
     static func request(
-        _ method: String, _ path: String, _ target: Target, bearer: String?, fields: String = "", body: String = ""
+        _ method: String, _ path: String, bearer: String?, fields: String = "", body: String = ""
     ) -> [UInt8] {
         let credential = bearer.map { "Authorization: Bearer \($0)\r\n" } ?? ""
-        return Array(
-            "\(method) \(path) HTTP/1.1\r\nHost: \(target.authority)\r\n\(credential)\(fields)\r\n\(body)".utf8)
+        return Array("\(method) \(path) HTTP/1.1\r\nHost: localhost\r\n\(credential)\(fields)\r\n\(body)".utf8)
     }
 
     private func ask(_ request: [UInt8]) throws -> Answer {

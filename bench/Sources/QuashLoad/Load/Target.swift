@@ -5,14 +5,6 @@ enum Target: Equatable {
     case tcp(port: UInt16)
     case unix(path: String)
 
-    /// What names it to a program that takes `http://`.
-    var authority: String {
-        switch self {
-        case .tcp(let port): "127.0.0.1:\(port)"
-        case .unix: "localhost"
-        }
-    }
-
     /// A connected stream socket that does not block; the caller closes it.
     func connect() throws -> Int32 {
         let family = if case .unix = self { AF_UNIX } else { AF_INET }

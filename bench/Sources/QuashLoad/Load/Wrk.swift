@@ -45,12 +45,12 @@ enum Wrk {
 
     /// - Parameter file: the tokens to present in turn, a line each.
     static func run(_ subject: Subject, tokens file: String, seconds: Double, in lab: Lab) throws -> Result {
-        guard case .tcp = subject.target else { throw Failure("wrk does not speak over a unix socket") }
+        guard case .tcp(let port) = subject.target else { throw Failure("wrk does not speak over a unix socket") }
         let process = try ServerProcess(
             "wrk",
             [
                 "wrk", "-t", "1", "-c", "\(connections)", "-d", "\(Int(seconds.rounded(.up)))s", "--timeout", "10s",
-                "-s", "\(lab.peers)/wrk/cycle.lua", "http://\(subject.target.authority)", "--", file, subject.path,
+                "-s", "\(lab.peers)/wrk/cycle.lua", "http://127.0.0.1:\(port)", "--", file, subject.path,
             ],
             core: Lab.loadCore, log: lab.folder.path("wrk.log"))
         return try Result(process.finish(within: seconds + 30))

@@ -79,7 +79,7 @@ extension Runner {
             seconds += loud.seconds
             feed.stop()
             failed += feed.failed
-            ratios.append(loud.milliseconds(0.99) / quiet.milliseconds(0.99))
+            ratios.append(loud.microseconds(0.99) / quiet.microseconds(0.99))
             idle.merge(quiet)
             busy.merge(loud)
         }
@@ -89,9 +89,7 @@ extension Runner {
         check(group, [idle, busy])
         add(Check(what: "\(group): revocations are stored", count: fed, failures: failed))
         add("revocations per second while the feed is busy", Peer.quash, "/s", .higher, [fedRate])
-        say(
-            "\(group): \(rounded(fedRate)) revocations/s: p99 \(rounded(busy.milliseconds(0.99) * 1000)) µs, "
-                + "idle \(rounded(idle.milliseconds(0.99) * 1000)) µs")
+        say("\(group): \(rounded(fedRate)) revocations/s: \(busy.summary); idle: \(idle.summary)")
         add(
             Goal(
                 what: "p99 while \(plan.feedRate) revocations/s arrive", against: "p99 with an idle feed",

@@ -7,7 +7,7 @@ struct ClosedRounds {
     let subjects: [Subject]
     /// What is presented in turn.
     let tokens: [String]
-    let expectation: Expectation
+    let expectation: Expected
 
     private final class Tally {
         var rates: [Double] = []

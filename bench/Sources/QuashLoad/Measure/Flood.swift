@@ -29,6 +29,7 @@ extension Runner {
                 what: "good clients' throughput with \(Int(plan.floodRate)) forged tokens/s", against: "without",
                 relation: .atLeast, limit: 0.5, rounds: zip(flooded, alone).map { $0 / $1 }))
         try measureFloodLatency(subject, attack, start, &outcomes, &attackOutcomes)
+        if !plan.isQuick { try measureFloodRates(subject, good, forged, &outcomes, &attackOutcomes) }
         check("flood: good clients", outcomes)
         check("flood: forged tokens", attackOutcomes)
     }
@@ -50,7 +51,7 @@ extension Runner {
             quiet.merge(try load(subject, [good], seconds: plan.seconds)[0])
             let both = try load(subject, [good, attack], seconds: plan.seconds, startingAt: [0, start])
             start += Int(both[1].answers)
-            rounds.append(both[0].milliseconds(0.99))
+            rounds.append(both[0].microseconds(0.99) / 1000)
             loud.merge(both[0])
             attackOutcomes.append(both[1])
         }
@@ -61,5 +62,24 @@ extension Runner {
             Goal(
                 what: "good clients' p99 with \(Int(plan.floodRate)) forged tokens/s", against: "a limit",
                 relation: .atMost, limit: 5, unit: "ms", rounds: rounds))
+    }
+
+    /// Good clients' throughput by the rate of the flood.
+    private func measureFloodRates(
+        _ subject: Subject, _ good: Clients, _ forged: [(bytes: [UInt8], expectation: Expected)],
+        _ outcomes: inout [Outcome], _ attackOutcomes: inout [Outcome]
+    ) throws {
+        var points: [[Double]] = []
+        for rate in [2500.0, 5000, 10_000, 15_000, 20_000] {
+            let attack = Clients(forged, pace: .open(perSecond: rate))
+            let both = try load(subject, [good, attack], seconds: plan.seconds)
+            points.append([rate, both[0].perSecond])
+            outcomes.append(both[0])
+            attackOutcomes.append(both[1])
+        }
+        add(
+            Series(
+                group: "good clients' throughput by flood", subject: subject.name, xUnit: "forged tokens/s",
+                yUnit: "req/s", points: points))
     }
 }

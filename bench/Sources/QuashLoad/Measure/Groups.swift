@@ -48,6 +48,9 @@ extension Runner {
             "warm requests per second, quash", rate, Peer.quash, with: Peer.nodeRedis, .atLeast, 45,
             against: "usual stack: \(Peer.nodeRedis)")
         compare(
+            "warm requests per second, quash", rate, Peer.quash, with: Peer.fastAPI, .atLeast, 45,
+            against: "usual stack, in Python: \(Peer.fastAPI)")
+        compare(
             "cold requests per second, quash", "cold requests per second", Peer.quashCold, with: Peer.haproxy,
             .atLeast, 1.4)
         compare(
@@ -60,15 +63,28 @@ extension Runner {
         against: String? = nil
     ) {
         let rounds = zip(figure(group, one), figure(group, other)).map { $0 / $1 }
-        var note = ""
-        if rounds.isEmpty {
-            let missing = figure(group, one).isEmpty ? one : other
-            note = results.absent.contains { $0.subject == missing } ? "\(missing) is absent" : "it was not measured"
-        } else if !validators.hasTokenCache, group.hasPrefix("warm") {
-            note = "this build remembers no verified tokens"
-        }
+        let missing = [one, other].first { figure(group, $0).isEmpty }
+        let note =
+            missing.map { name in
+                results.absent.contains { $0.subject == name } ? "\(name) is absent" : "it was not measured"
+            } ?? doubts(group, [one, other])
         add(
             Goal(
                 what: what, against: against ?? other, relation: relation, limit: limit, rounds: rounds, note: note))
+    }
+
+    /// What a reader must know of a ratio within a group.
+    private func doubts(_ group: String, _ names: [String]) -> String {
+        var doubts: [String] = []
+        if !validators.hasTokenCache, group.hasPrefix("warm") {
+            doubts.append("this build remembers no verified tokens")
+        }
+        let kind = group.prefix { $0 != " " }
+        for name in names where group.contains("per second") {
+            let share = figure("\(kind) use of the server's core", name).median
+            // Then something else held the server back: the load, or other programs of this machine.
+            if share < 85 { doubts.append("\(name) used only \(rounded(share)) % of its core") }
+        }
+        return doubts.joined(separator: "; ")
     }
 }

@@ -11,11 +11,14 @@ struct Plan {
     let floodRate = 10_000.0
     /// Revocations a second of a feed that is busy.
     let feedRate = 10_000
+    /// After which everything is ended, whatever it does.
+    let limitSeconds: Int
 
     init(isQuick: Bool) {
         self.isQuick = isQuick
         rounds = isQuick ? 3 : 5
         seconds = isQuick ? 2 : 8
         warmUpSeconds = isQuick ? 1 : 3
+        limitSeconds = isQuick ? 15 * 60 : 60 * 60
     }
 }

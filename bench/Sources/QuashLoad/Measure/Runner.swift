@@ -87,9 +87,9 @@ final class Runner {
         results.goals.append(goal)
         let value = goal.rounds.isEmpty ? "not measured: \(goal.note)" : rounded(goal.rounds.median)
         let verdict = goal.isReached.map { $0 ? "reached" : "MISSED" } ?? "-"
-        say(
-            "goal  \(goal.what) / \(goal.against): \(value) \(goal.unit) (\(goal.relation.rawValue) \(goal.limit)): \(verdict)"
-        )
+        let limit = "\(goal.relation.rawValue) \(goal.limit)"
+        say("goal  \(goal.what) / \(goal.against): \(value) \(goal.unit) (\(limit)): \(verdict)")
+        if !goal.rounds.isEmpty, !goal.note.isEmpty { say("      \(goal.note)") }
     }
 
     func add(_ group: String, _ subject: String, rate: Double?, _ outcome: Outcome) {
@@ -97,7 +97,7 @@ final class Runner {
         results.curves.append(
             LatencyCurve(
                 group: group, subject: subject, offeredRate: rate, count: outcome.latencies.totalCount,
-                points: quantiles.map { .init(quantile: $0, microseconds: outcome.milliseconds($0) * 1000) }))
+                points: quantiles.map { .init(quantile: $0, microseconds: outcome.microseconds($0)) }))
     }
 
     func add(_ series: Series) { results.series.append(series) }

@@ -16,9 +16,9 @@ struct Subject {
 
     /// The requests that present these tokens.
     func requests(
-        _ tokens: some Sequence<String>, _ expectation: Expectation
-    ) -> [(bytes: [UInt8], expectation: Expectation)] {
-        tokens.map { (Exchange.request("GET", path, target, bearer: $0), expectation) }
+        _ tokens: some Sequence<String>, _ expectation: Expected
+    ) -> [(bytes: [UInt8], expectation: Expected)] {
+        tokens.map { (Exchange.request("GET", path, bearer: $0), expectation) }
     }
 
     /// What its processes have used so far, in microseconds of a core.
