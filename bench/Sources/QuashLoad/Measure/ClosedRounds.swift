@@ -37,6 +37,10 @@ struct ClosedRounds {
         for (subject, tally) in zip(subjects, tallies) {
             runner.add("\(group) requests per second", subject.name, "req/s", .higher, tally.rates)
             runner.add("\(group) CPU per request", subject.name, "µs CPU/req", .lower, tally.costs)
+            // What a core would answer if it did nothing else: where the load cannot keep up with the server, or other
+            // programs take their share, this is the figure that counts.
+            runner.add(
+                "\(group) requests per second of a core", subject.name, "req/s", .higher, tally.costs.map { 1e6 / $0 })
             runner.add("\(group) use of the server's core", subject.name, "%", .higher, tally.shares)
             let verb = expectation == .accept ? "accepts" : "refuses"
             runner.add(
