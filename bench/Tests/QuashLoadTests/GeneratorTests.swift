@@ -73,6 +73,8 @@ private final class StubServer: Sendable {
     func stop() {
         shutdown(descriptor, Int32(SHUT_RDWR))
         close(descriptor)
+        // The thread may hold this value until the process ends.
+        folder.remove()
     }
 }
 

@@ -85,6 +85,10 @@ extension Runner {
             // Then something else held the server back: the load, or other programs of this machine.
             if share < 85 { doubts.append("\(name) used only \(rounded(share)) % of its core") }
         }
+        let perCore = names.map { figure("\(kind) requests per second of a core", $0).median }
+        if !doubts.isEmpty, group.contains("per second"), perCore.count == 2 {
+            doubts.append("for the same time of a core the ratio is \(rounded(perCore[0] / perCore[1]))")
+        }
         return doubts.joined(separator: "; ")
     }
 }
