@@ -65,6 +65,19 @@ let nemesis: [Target] =
             path: "Tests/Nemesis/Live", swiftSettings: settings)
     ]
 
+/// `scripts/counts` sets it: then there is a program whose instructions and allocations are counted.
+let counts: [Target] =
+    Context.environment["QUASH_COUNTS"] == nil
+    ? []
+    : [
+        .executableTarget(
+            name: "QuashCounts",
+            dependencies: [
+                "QuashServer", "Quash", "QuashHTTP", "QuashJWT", "QuashLoop", "QuashCrypto", "TestSupport",
+            ],
+            path: "Tests/Counts", swiftSettings: settings)
+    ]
+
 /// What runs inside Redis, compiled in.
 let scripts = [
     "check", "begin", "restored", "revoke", "renew", "leave", "nodes", "forget", "sign-in", "list-session", "rotate",
@@ -144,5 +157,5 @@ let package = Package(
         .target(
             name: "NemesisHistory", dependencies: ["Quash"], path: "Tests/Nemesis/History", swiftSettings: settings),
         tests("NemesisTests", ["NemesisHistory", "Quash"]),
-    ] + simulationProgram + nemesis
+    ] + simulationProgram + nemesis + counts
 )

@@ -39,5 +39,10 @@ let package = Package(
             name: "QuashLoadTests",
             dependencies: ["QuashLoad", .product(name: "Histogram", package: "hdrhistogram-swift")],
             swiftSettings: settings),
+        // What a run found, as a page, as a text and beside another run.
+        .target(name: "BenchReport", dependencies: ["BenchResults"], swiftSettings: settings),
+        .executableTarget(name: "QuashReport", dependencies: ["BenchReport"], swiftSettings: settings),
+        .testTarget(
+            name: "BenchReportTests", dependencies: ["BenchReport", "BenchResults"], swiftSettings: settings),
     ]
 )

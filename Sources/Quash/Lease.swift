@@ -23,13 +23,14 @@ public struct LeaseGrant: Hashable, Sendable {
 
     fileprivate static func holds(at now: ClockReading, end: BootInstant, clockOffsetNanoseconds: Int64) -> Bool {
         let jump = now.offsetNanoseconds - clockOffsetNanoseconds
-        return now.boot < end && jump.magnitude <= UInt64(maxClockJump.wholeNanoseconds)
+        return now.boot < end && jump.magnitude <= maxClockJumpNanoseconds
     }
 
     /// A greater jump between the civil and the boot clock means that one of them was set, or that the machine was
     /// frozen without CLOCK_BOOTTIME noticing: then how much of the lease is left is unknown, and it counts as ended.
     /// 100 ms.
     public static let maxClockJump: Duration = .milliseconds(100)
+    private static let maxClockJumpNanoseconds = UInt64(maxClockJump.wholeNanoseconds)
 }
 
 /// The lease of this process, written by the feed's thread and read in every decision, without a lock.

@@ -8,26 +8,32 @@ public import QuashJWT
 /// it was valid, nothing that this process was bound to know revoked it, and it had the right to say so.
 public final class Validator {
     private let policy: TokenPolicy
-    private let clockSkew: Duration
+    private let clockSkewSeconds: Int64
     private let index: RevocationIndex
     private let reader: RevocationIndex.Reader
     private let lease: Lease
     private let clock: () -> ClockReading
+    private let cache: TokenCache?
     private var verifier: TokenVerifier?
+    /// Tokens that were verified because they were not remembered; good ones and others.
+    package private(set) var verifications: UInt64 = 0
     /// The greatest civil time seen: a clock that goes back does not make a token valid again.
     private var latestWall = WallInstant(milliseconds: 0)
 
     /// - Parameter keys: nil when there are none yet; then nothing is decided.
     /// - Parameter clockSkew: how far issuers' clocks may be off, in the token's favour; whole seconds.
+    /// - Parameter cachedTokens: verified tokens that are remembered, about 1 KiB each; 0 for none. They are
+    ///   forgotten with the keys, and everything that can change is judged anew for each decision.
     public init(
         keys: KeySet?, policy: TokenPolicy, clockSkew: Duration, index: RevocationIndex, lease: Lease,
-        clock: @escaping () -> ClockReading = ClockReading.now
+        cachedTokens: Int = 0, clock: @escaping () -> ClockReading = ClockReading.now
     ) throws(JWTError) {
         self.policy = policy
-        self.clockSkew = clockSkew
+        clockSkewSeconds = clockSkew.components.seconds
         self.index = index
         self.lease = lease
         self.clock = clock
+        cache = cachedTokens > 0 ? TokenCache(capacity: cachedTokens) : nil
         reader = RevocationIndex.Reader(index)
         if let keys { verifier = try TokenVerifier(keys: keys, policy: policy) }
     }
@@ -35,6 +41,7 @@ public final class Validator {
     /// Verifies with other keys from now on.
     public func replaceKeys(_ keys: KeySet) throws(JWTError) {
         verifier = try TokenVerifier(keys: keys, policy: policy)
+        cache?.removeAll()
     }
 
     /// Whether `token` may be accepted now.
@@ -42,27 +49,50 @@ public final class Validator {
     /// - Parameter token: the compact form (RFC 7515 §3.1), as it was presented.
     /// - Parameter type: what it must be; the policy's types when nil.
     public func validate(_ token: Span<UInt8>, as type: TokenType? = nil) -> Verdict {
-        let verified: VerifiedToken
-        switch verify(token, as: type) {
-        case .accepted(let token): verified = token
+        switch judge(token, as: type) {
+        case .accepted(let known): .accepted(known.verified)
+        case .refused(let refusal): .refused(refusal)
+        case .unavailable(let reason): .unavailable(reason)
+        }
+    }
+
+    /// A verdict with what is known of the token.
+    package enum Judgement {
+        case accepted(KnownToken)
+        case refused(Refusal)
+        case unavailable(Unavailability)
+    }
+
+    /// As ``validate(_:as:)``.
+    package func judge(_ token: Span<UInt8>, as type: TokenType? = nil) -> Judgement {
+        let known: KnownToken
+        switch know(token) {
+        case .accepted(let token): known = token
         case let other: return other
         }
+        if let type, known.verified.type != type { return .refused(.invalid(.wrongType)) }
         // Read before the revocations are looked up: if this thread is stopped after the look-up, the feed's thread may
         // apply what the look-up missed and extend the lease. That lease is not this decision's.
         let held = lease.snapshot
-        if let kind = revocation(of: verified) { return .refused(.revoked(kind)) }
+        if let kind = revocation(of: known) { return .refused(.revoked(kind)) }
         let now = clock()
-        if let refusal = refusal(of: verified, now.wall) { return .refused(.invalid(refusal)) }
-        return held.holds(at: now) && lease.holds(at: now) ? .accepted(verified) : .unavailable(.leaseEnded)
+        if let refusal = refusal(of: known, now.wall) { return .refused(.invalid(refusal)) }
+        return held.holds(at: now) && lease.holds(at: now) ? .accepted(known) : .unavailable(.leaseEnded)
+    }
+
+    /// Whether a decision about `token` needs no signature to be verified. Counts as a use of it.
+    package func remembers(_ token: Span<UInt8>) -> Bool {
+        guard let cache, token.count <= JWTLimits.maxTokenBytes else { return false }
+        return cache.find(cache.key(of: token)) != nil
     }
 
     /// A token that was signed by a known key and has not expired, **revoked or not**: enough to end what it belongs
     /// to, never to let anyone in.
     public func genuineToken(_ token: Span<UInt8>, as type: TokenType) -> VerifiedToken? {
-        guard case .accepted(let verified) = verify(token, as: type),
-            refusal(of: verified, clock().wall) == nil
+        guard case .accepted(let known) = know(token), known.verified.type == type,
+            refusal(of: known, clock().wall) == nil
         else { return nil }
-        return verified
+        return known.verified
     }
 
     /// Whether a revocation of this key catches what was issued at `issuedAt`. O(1).
@@ -71,64 +101,50 @@ public final class Validator {
     }
 
     /// The part of a decision that does not change with time.
-    private func verify(_ token: Span<UInt8>, as type: TokenType?) -> Verdict {
+    private func know(_ token: Span<UInt8>) -> Judgement {
         guard let verifier else { return .unavailable(.noKeys) }
+        // A longer one was never verified: it is not even hashed.
+        guard token.count <= JWTLimits.maxTokenBytes else { return .refused(.invalid(.tooLarge)) }
+        let key = cache?.key(of: token)
+        if let key, let known = cache?.find(key) { return .accepted(known) }
+        verifications += 1
         do {
-            let verified = try verifier.verify(token)
-            if let type, verified.type != type { return .refused(.invalid(.wrongType)) }
-            return .accepted(verified)
+            let known = KnownToken(try verifier.verify(token))
+            if let key { cache?.insert(known, as: key, at: latestWall.seconds) }
+            return .accepted(known)
         } catch {
             return .refused(.invalid(error))
         }
     }
 
-    private func refusal(of token: VerifiedToken, _ wall: WallInstant) -> TokenRefusal? {
+    private func refusal(of token: KnownToken, _ wall: WallInstant) -> TokenRefusal? {
         latestWall = max(latestWall, wall, index.droppedBy)
         // Its revocation would be forgotten before it expires.
-        let horizon = NumericDate(seconds: wall.seconds) + Retention.longestLifetime + clockSkew + Retention.margin
-        if token.expiresAt > horizon { return .tooLongLived }
-        return token.refusal(at: NumericDate(seconds: latestWall.seconds), skew: clockSkew)
+        if token.expiresAtSeconds > wall.seconds + Self.longestSeconds + clockSkewSeconds { return .tooLongLived }
+        // RFC 7519 §4.1.4 and §4.1.5.
+        let seconds = latestWall.seconds
+        if seconds >= token.expiresAtSeconds + clockSkewSeconds { return .expired }
+        return seconds + clockSkewSeconds < token.notBeforeSeconds ? .notYetValid : nil
     }
 
-    /// The kind of a revocation that names this token, or nil. Kinds of which there are none cost one load each.
-    private func revocation(of token: VerifiedToken) -> RevocationKind? {
-        // One of ours says to the millisecond when it was issued; of another's, the start of its second counts, so that
-        // "issued before" includes what was issued in the same second.
-        let issued =
-            token.tokenID.map { WallInstant(milliseconds: $0.issuedAtMilliseconds) }
-            ?? WallInstant(seconds: token.issuedAt.seconds)
+    private static let longestSeconds = (Retention.longestLifetime + Retention.margin).components.seconds
+
+    /// The kind of a revocation that names this token, or nil. Kinds of which there are none cost one load each, and
+    /// all of them together cost one while the index is as it was at the last look.
+    private func revocation(of token: KnownToken) -> RevocationKind? {
+        if let kind = token.revokedBy { return kind }
+        // Before the look-ups: what is applied during them makes the next decision look again.
+        let changes = index.changes
+        guard token.unrevokedAt != changes else { return nil }
         for kind in RevocationKind.allCases where reader.has(kind) {
-            guard let key = RevocationKey(kind, of: token) else { continue }
-            if reader.revokes(key, issuedAt: issued) { return kind }
+            guard let key = token.key(kind), reader.revokes(key, issuedAt: token.issuedAt) else { continue }
+            token.revokedBy = kind
+            return kind
         }
+        token.unrevokedAt = changes
         return nil
     }
 }
 
 @available(*, unavailable)
 extension Validator: Sendable {}
-
-extension RevocationKey {
-    /// The key under which a revocation of this kind would name `token`; nil when the token says nothing of the kind.
-    fileprivate init?(_ kind: RevocationKind, of token: VerifiedToken) {
-        switch kind {
-        case .token:
-            self = token.tokenID.map(RevocationKey.token) ?? .hashed(.token, token.id)
-        case .session:
-            if let id = token.tokenID {
-                self = .session(id.session)
-            } else if !token.sessionID.isEmpty {
-                let name = token.sessionID
-                self = SessionID(name).map(RevocationKey.session) ?? .hashed(.session, name)
-            } else {
-                return nil
-            }
-        case .subject: self = .hashed(.subject, token.subject)
-        case .client:
-            guard !token.clientID.isEmpty else { return nil }
-            self = .hashed(.client, token.clientID)
-        case .key: self = .key(token.keyID)
-        case .everything: self = .everything
-        }
-    }
-}

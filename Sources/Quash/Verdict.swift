@@ -33,12 +33,15 @@ public enum Unavailability: String, CaseIterable, Sendable, CustomStringConverti
     case behind
     /// No keys have been loaded yet.
     case noKeys = "no_keys"
+    /// More tokens that have yet to be verified wait than this process is willing to hold.
+    case overloaded
 
     public var description: String {
         switch self {
         case .leaseEnded: "the revocation feed cannot be heard"
         case .behind: "the position that X-Quash-Min asks for is not known to be applied here"
         case .noKeys: "no keys to verify with have been loaded"
+        case .overloaded: "too many tokens wait to be verified"
         }
     }
 }

@@ -267,8 +267,14 @@ package struct ConnectionMachine: ~Copyable {
 
     /// When `deadlineReached` has to be called; nil when nothing is waited for but a route.
     package var deadline: LoopInstant? {
-        let candidates = [headDeadline, bodyDeadline, writeDeadline, idleDeadline]
-        return candidates.compactMap(\.self).min()
+        var first = idleDeadline
+        func consider(_ candidate: LoopInstant?) {
+            if let candidate { first = first.map { min($0, candidate) } ?? candidate }
+        }
+        consider(headDeadline)
+        consider(bodyDeadline)
+        consider(writeDeadline)
+        return first
     }
 
     private var idleDeadline: LoopInstant? {

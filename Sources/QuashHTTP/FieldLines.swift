@@ -5,6 +5,11 @@ package struct FieldLines: Sendable, Equatable, ExpressibleByDictionaryLiteral {
 
     package init() {}
 
+    /// Lines that others have.
+    ///
+    /// - Parameter bytes: of lines that were made here.
+    package init(bytes: [UInt8]) { self.bytes = bytes }
+
     package init(dictionaryLiteral elements: (StaticString, String)...) {
         for (name, value) in elements { append(name, value) }
     }

@@ -6,18 +6,19 @@ enum FieldSyntax {
     /// one.
     ///
     /// Every line ends with one and no line may hold another but the tab, so this one pass finds the end of a line and
-    /// proves what is before it. Eight bytes at a time: 0.1 ns a byte against 0.45 one by one.
+    /// proves what is before it. Thirty-two bytes at a time where there is none, then eight to find it.
     static func firstControl(in bytes: UnsafeRawBufferPointer, from: Int) -> Int {
         var offset = from
         // SAFETY: every load below ends at or before `bytes.count`.
+        while offset + 32 <= bytes.count {
+            let found =
+                unsafe controls(bytes, offset) | controls(bytes, offset + 8) | controls(bytes, offset + 16)
+                | controls(bytes, offset + 24)
+            if found & 0x8080_8080_8080_8080 != 0 { break }
+            offset += 32
+        }
         while offset + 8 <= bytes.count {
-            let word = unsafe UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
-            // The high bit of a byte of `below` is set where it is < 0x20, of `delete` where it is 0x7F. A borrow may
-            // set bits above a true one, never below: the lowest is exact (Anderson, "Bit Twiddling Hacks").
-            let below = (word &- 0x2020_2020_2020_2020) & ~word
-            let flipped = word ^ 0x7F7F_7F7F_7F7F_7F7F
-            let delete = (flipped &- 0x0101_0101_0101_0101) & ~flipped
-            let found = (below | delete) & 0x8080_8080_8080_8080
+            let found = unsafe controls(bytes, offset) & 0x8080_8080_8080_8080
             if found != 0 { return offset + found.trailingZeroBitCount / 8 }
             offset += 8
         }
@@ -27,6 +28,21 @@ enum FieldSyntax {
             offset += 1
         }
         return offset
+    }
+
+    /// Eight bytes: the high bit of each is set where there is a control character, and may be above the first of them.
+    ///
+    /// The high bit of a byte of `below` is set where it is < 0x20, of `delete` where it is 0x7F. A borrow may set bits
+    /// above a true one, never below: the lowest is exact (Anderson, "Bit Twiddling Hacks"). The other bits mean
+    /// nothing.
+    @inline(__always)
+    private static func controls(_ bytes: UnsafeRawBufferPointer, _ offset: Int) -> UInt64 {
+        // SAFETY: the caller has seen that eight bytes from `offset` on are there.
+        let word = unsafe UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+        let below = (word &- 0x2020_2020_2020_2020) & ~word
+        let flipped = word ^ 0x7F7F_7F7F_7F7F_7F7F
+        let delete = (flipped &- 0x0101_0101_0101_0101) & ~flipped
+        return below | delete
     }
 
     /// The offset of `byte` in `range`; nil without one. For short ranges, where a call of memchr costs more.

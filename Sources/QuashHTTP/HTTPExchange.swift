@@ -16,6 +16,9 @@ package struct HTTPExchange {
 
     package var loop: Loop { connection.loop }
 
+    /// Tells the exchanges of one connection from those of others, while it is open.
+    package var client: ObjectIdentifier { ObjectIdentifier(connection) }
+
     /// Whether there is still somebody to answer.
     package var isOpen: Bool { !connection.isClosed }
 

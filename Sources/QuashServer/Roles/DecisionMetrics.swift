@@ -2,9 +2,11 @@ import Quash
 import QuashJWT
 
 /// What one loop of a validator counts: its cells belong to it alone, and are added up when the page is read.
-struct DecisionMetrics: Sendable {
+package struct DecisionMetrics: Sendable {
     /// All loops' decisions.
-    struct Families: Sendable {
+    package struct Families: Sendable {
+        package init() {}
+
         let decisions = MetricFamily<Counter>(
             "quash_decisions_total", "Decisions about requests.", labels: ["result", "reason"])
         let durations = MetricFamily<Histogram>(
@@ -32,7 +34,7 @@ struct DecisionMetrics: Sendable {
     private let unavailable: [Unavailability: Counter]
     private let duration: Histogram
 
-    init(_ families: Families) {
+    package init(_ families: Families) {
         acceptedCount = families.decisions.cell("accepted", "")
         missing = families.decisions.cell("refused", "missing")
         scope = families.decisions.cell("refused", "insufficient_scope")
@@ -60,5 +62,5 @@ struct DecisionMetrics: Sendable {
 
     func unavailable(_ reason: Unavailability) { unavailable[reason]?.increment() }
 
-    func took(_ time: Duration) { duration.record(time) }
+    func took(_ nanoseconds: UInt64) { duration.record(nanoseconds: nanoseconds) }
 }

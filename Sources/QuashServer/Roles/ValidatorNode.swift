@@ -65,7 +65,7 @@ public final class ValidatorNode: Sendable {
         for loop in loops {
             loop.start(
                 gateway, index: feed.index, lease: feed.lease, status: feed.status, policy: policy,
-                clockSkew: configuration.common.clockSkew,
+                clockSkew: configuration.common.clockSkew, cachedTokens: configuration.tokenCache,
                 keys: keys, log: log)
         }
     }
@@ -136,14 +136,15 @@ private final class ServingLoop: Sendable {
 
     func start(
         _ listening: Listening, index: RevocationIndex, lease: Lease, status: FeedStatus, policy: TokenPolicy,
-        clockSkew: Duration, keys: KeyLoader, log: Logger
+        clockSkew: Duration, cachedTokens: Int, keys: KeyLoader, log: Logger
     ) {
         thread.submit { [state, metrics] loop in
             do {
                 let validator = try Validator(
-                    keys: state.value.keys, policy: policy, clockSkew: clockSkew, index: index, lease: lease)
+                    keys: state.value.keys, policy: policy, clockSkew: clockSkew, index: index, lease: lease,
+                    cachedTokens: cachedTokens)
                 let endpoints = AuthorizationEndpoints(
-                    validator: validator, metrics: metrics, hasReached: status.hasReached
+                    on: loop, validator: validator, metrics: metrics, hasReached: status.hasReached
                 ) { keys.noteUnknownKey() }
                 state.value.validator = validator
                 state.value.servers = try listening.serve(on: loop, endpoints)

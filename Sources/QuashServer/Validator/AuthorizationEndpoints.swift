@@ -1,7 +1,7 @@
-import Quash
-import QuashHTTP
+package import Quash
+package import QuashHTTP
 import QuashJWT
-import QuashLoop
+package import QuashLoop
 
 /// What gateways ask: whether a request's bearer token may pass. One for each loop; answers in the same call.
 ///
@@ -16,61 +16,91 @@ import QuashLoop
 ///
 /// On accept, every identity field is there, even if empty, so that a gateway which copies them overwrites what a
 /// client may have sent. On refusal, none is.
-final class AuthorizationEndpoints: HTTPResponder {
+///
+/// A token that this loop has verified before is decided on at once. Others are verified within a budget for each turn
+/// of the loop; what is beyond waits, one of each connection after the other, so that a flood of forged tokens keeps
+/// nobody else waiting.
+package final class AuthorizationEndpoints: HTTPResponder {
     /// A gateway that forwards a body by mistake is told so by 413; ext_authz may send the start of one.
     private static let maxExtAuthzBodyBytes = 64 * 1024
+    /// Tokens and queries that wait to be verified.
+    static let maxWaitingBytes = 16 << 20
+
+    /// A request whose token has yet to be verified, in a later turn.
+    private struct Waiting {
+        let token: [UInt8]
+        let query: [UInt8]
+        let allowed: PreparedResponse
+        let exchange: HTTPExchange
+        let begun: LoopInstant
+
+        var bytes: Int { token.count + query.count }
+    }
 
     private let validator: Validator
     private let metrics: DecisionMetrics
     private let hasReached: (FeedPosition) -> Bool
     private let unknownKey: () -> Void
+    private var budget = VerificationBudget()
+    private var waiting = FairQueue<ObjectIdentifier, Waiting>()
+    private var waitingBytes = 0
+    private var turnTimer: Timer?
 
     /// - Parameter hasReached: whether a position is known to be applied.
     /// - Parameter unknownKey: called when a token names a key that is not known: it may be a new one.
-    init(
-        validator: Validator, metrics: DecisionMetrics, hasReached: @escaping (FeedPosition) -> Bool,
+    package init(
+        on loop: Loop, validator: Validator, metrics: DecisionMetrics, hasReached: @escaping (FeedPosition) -> Bool,
         unknownKey: @escaping () -> Void
     ) {
         self.hasReached = hasReached
         self.validator = validator
         self.metrics = metrics
         self.unknownKey = unknownKey
+        turnTimer = Timer(on: loop) { [unowned self] in decideWaiting() }
     }
 
-    func bodyLimitBytes(for request: borrowing HTTPRequest) -> Int {
+    package func bodyLimitBytes(for request: borrowing HTTPRequest) -> Int {
         request.path.hasPrefix("/authz/ext-authz/") ? Self.maxExtAuthzBodyBytes : 0
     }
 
-    func respond(to request: borrowing HTTPRequest, _ exchange: HTTPExchange) {
-        let begun = exchange.loop.now
-        defer { metrics.took(exchange.loop.now - begun) }
+    package func respond(to request: borrowing HTTPRequest, _ exchange: HTTPExchange) {
         let path = request.path
         if path.equals("/authz/auth-request") {
-            decide(request, exchange, allowed: .noContent, query: request.query)
+            decide(request, exchange, allowed: Self.noContent, query: request.query)
         } else if path.equals("/authz/forward-auth") {
-            decide(request, exchange, allowed: .ok, query: request.query)
+            decide(request, exchange, allowed: Self.ok, query: request.query)
         } else if path.hasPrefix("/authz/ext-authz/") || path.equals("/authz/ext-authz") {
             // Envoy appends the path and the query of its own client: nothing there is asked by the gateway.
-            decide(request, exchange, allowed: .ok, query: nil)
+            decide(request, exchange, allowed: Self.ok, query: nil)
         } else {
             exchange.send(
                 Problem(.notFound, "gateways ask /authz/auth-request, /authz/forward-auth or /authz/ext-authz/"))
         }
     }
 
+    private static let noContent = PreparedResponse(.noContent, fields: ["Cache-Control": "no-store"])
+    private static let ok = PreparedResponse(.ok, fields: ["Cache-Control": "no-store"])
+
     private func decide(
-        _ request: borrowing HTTPRequest, _ exchange: HTTPExchange, allowed: HTTPStatus, query: RawSpan?
+        _ request: borrowing HTTPRequest, _ exchange: HTTPExchange, allowed: PreparedResponse, query: RawSpan?
     ) {
-        let token: [UInt8]
-        switch request.bearerToken {
-        // RFC 6750 §3.1: another scheme is no bearer token, so nothing is said to be wrong with one.
-        case .nothing, .otherScheme:
+        let begun = exchange.loop.now
+        guard let place = request.index(of: "authorization") else {
             metrics.refused(.missing)
             return exchange.send(.missing)
-        case .malformed:
+        }
+        // RFC 6750 §3.1: another scheme is no bearer token, so nothing is said to be wrong with one.
+        guard request.index(of: "authorization", from: place + 1) == nil else {
             metrics.refused(.malformed)
             return exchange.send(.invalidToken)
-        case .value(let presented): token = presented
+        }
+        guard let token = bearerToken(in: request.fieldValue(at: place)) else {
+            metrics.refused(.missing)
+            return exchange.send(.missing)
+        }
+        guard token.byteCount > 0 else {
+            metrics.refused(.malformed)
+            return exchange.send(.invalidToken)
         }
         // Before the revocations are looked up, so that the look-up sees all that the position covers.
         if let minimum = request.firstValue(of: "x-quash-min") {
@@ -83,18 +113,66 @@ final class AuthorizationEndpoints: HTTPResponder {
                 return exchange.send(unavailable: Unavailability.behind.description)
             }
         }
-        switch validator.validate(token.span) {
-        case .accepted(let verified):
-            guard grants(verified, query) else {
+        if waiting.isEmpty, budget.allows(in: exchange.loop.turn) {
+            judge(token.span, exchange, allowed: allowed, query: query?.array ?? [], begun)
+        } else if validator.remembers(token.span) {
+            judge(token.span, exchange, allowed: allowed, query: query?.array ?? [], begun)
+        } else {
+            wait(
+                Waiting(
+                    token: token.array, query: query?.array ?? [], allowed: allowed, exchange: exchange, begun: begun))
+        }
+    }
+
+    // MARK: Waiting
+
+    private func wait(_ one: Waiting) {
+        guard waitingBytes + one.bytes <= Self.maxWaitingBytes else {
+            metrics.unavailable(.overloaded)
+            return one.exchange.send(unavailable: Unavailability.overloaded.description)
+        }
+        waitingBytes += one.bytes
+        waiting.append(one, of: one.exchange.client)
+        turnTimer?.start(after: .zero)
+    }
+
+    /// A turn of the loop has begun.
+    private func decideWaiting() {
+        var left = budget.limit
+        while left > 0, let one = waiting.popFirst() {
+            waitingBytes -= one.bytes
+            guard one.exchange.isOpen else { continue }
+            judge(one.token.span, one.exchange, allowed: one.allowed, query: one.query, one.begun)
+            left -= 1
+        }
+        if !waiting.isEmpty { turnTimer?.start(after: .zero) }
+    }
+
+    // MARK: Deciding
+
+    private func judge(
+        _ token: Span<UInt8>, _ exchange: HTTPExchange, allowed: PreparedResponse, query: [UInt8], _ begun: LoopInstant
+    ) {
+        defer { metrics.took(exchange.loop.now.nanoseconds - begun.nanoseconds) }
+        let verifications = validator.verifications
+        let judgement = validator.judge(token)
+        if validator.verifications != verifications {
+            var failed = false
+            if case .refused(.invalid) = judgement { failed = true }
+            budget.spend(failed: failed)
+        }
+        switch judgement {
+        case .accepted(let known):
+            guard grants(known.verified, query) else {
                 metrics.refused(.insufficientScope)
                 return exchange.send(.insufficientScope)
             }
-            guard let identity = identity(of: verified) else {
+            guard let identity = identity(of: known) else {
                 metrics.refused(.token(.invalid(.badClaims)))
                 return exchange.send(.invalidToken)
             }
             metrics.accepted()
-            exchange.send(allowed, fields: identity)
+            exchange.send(allowed, extraFields: identity)
         case .refused(let refusal):
             metrics.refused(.token(refusal))
             if refusal == .invalid(.unknownKey) { unknownKey() }
@@ -106,27 +184,55 @@ final class AuthorizationEndpoints: HTTPResponder {
     }
 
     /// Whether the token has every scope that the gateway asks for in its query, `scope=read+write`.
-    private func grants(_ token: VerifiedToken, _ query: RawSpan?) -> Bool {
-        guard let query, query.byteCount > 0 else { return true }
+    private func grants(_ token: VerifiedToken, _ query: [UInt8]) -> Bool {
+        guard !query.isEmpty else { return true }
         // A query that cannot be read asks for something unknown, which no token grants.
-        guard let required = FormParameters(query.array)?["scope"] else { return false }
+        guard let required = FormParameters(query)?["scope"] else { return false }
         let granted = Set((token.claims.scope ?? "").split(separator: " "))
         return required.split(separator: " ").allSatisfy(granted.contains)
     }
 
-    /// The identity fields of a token; nil when a claim cannot stand in a field as it is. Writing it any other way
-    /// could make two subjects look like one, so such a token is refused.
-    private func identity(of token: VerifiedToken) -> FieldLines? {
-        let claims = token.claims
-        let session = token.tokenID?.session.description ?? claims.sessionID ?? ""
+    /// The identity fields of a token, made once; nil when a claim cannot stand in a field as it is. Writing it any
+    /// other way could make two subjects look like one, so such a token is refused.
+    private func identity(of known: KnownToken) -> FieldLines? {
+        if !known.annotation.isEmpty { return FieldLines(bytes: known.annotation) }
+        let claims = known.verified.claims
+        let session = known.verified.tokenID?.session.description ?? claims.sessionID ?? ""
         let scope = claims.scope ?? ""
         guard [claims.subject, session, claims.id, scope].allSatisfy({ isFieldValue($0) }) else { return nil }
-        var fields: FieldLines = ["Cache-Control": "no-store"]
+        var fields = FieldLines()
         fields.append("X-Auth-Subject", claims.subject)
         fields.append("X-Auth-Session", session)
         fields.append("X-Auth-Jti", claims.id)
         fields.append("X-Auth-Expires", "\(claims.expiresAt.seconds)")
         fields.append("X-Auth-Scope", scope)
+        known.annotation = fields.bytes
         return fields
+    }
+}
+
+/// What follows `Bearer` and its spaces (RFC 6750 §2.1), empty if nothing does; nil for another scheme, of which the
+/// name matches without regard to case (RFC 9110 §11.1). Whether it is token68 is seen when it is read as a token.
+@_lifetime(copy value)
+private func bearerToken(in value: RawSpan) -> RawSpan? {
+    let schemeBytes = 6
+    guard value.byteCount >= schemeBytes, value.extracting(first: schemeBytes).equals(lowercase: "bearer") else {
+        return value.byteCount == 0 ? value : nil
+    }
+    guard value.byteCount > schemeBytes else { return value.extracting(last: 0) }
+    let space = UInt8(ascii: " ")
+    guard unsafe value.unsafeLoad(fromByteOffset: schemeBytes, as: UInt8.self) == space else { return nil }
+    var start = schemeBytes + 1
+    // SAFETY: below the count.
+    while start < value.byteCount, unsafe value.unsafeLoad(fromByteOffset: start, as: UInt8.self) == space {
+        start += 1
+    }
+    return value.extracting(droppingFirst: start)
+}
+
+extension RawSpan {
+    /// The same bytes.
+    fileprivate var span: Span<UInt8> {
+        @_lifetime(copy self) get { Span(_bytes: self) }
     }
 }

@@ -28,10 +28,17 @@ public struct Results: Codable, Sendable {
     }
 
     public init(readingFrom path: String) throws {
-        self = try JSONDecoder().decode(Results.self, from: Data(contentsOf: URL(fileURLWithPath: path)))
+        let data = try Data(contentsOf: URL(fileURLWithPath: path))
+        // First the format, because the members of another one are others.
+        let format = try JSONDecoder().decode(Format.self, from: data).format
         guard format == Self.currentFormat else {
             throw ResultsError("\(path) has format \(format), not \(Self.currentFormat)")
         }
+        self = try JSONDecoder().decode(Results.self, from: data)
+    }
+
+    private struct Format: Decodable {
+        let format: Int
     }
 
     /// Members in a fixed order, so that two results can be compared line by line.

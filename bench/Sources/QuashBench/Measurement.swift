@@ -3,7 +3,8 @@ import Glibc
 /// Times of one thing, round by round: time of this thread on a core, as `openssl speed` counts its own, so that what
 /// else the machine does meanwhile counts little.
 struct Measurement {
-    private var nanoseconds: [Double] = []
+    /// Of one operation, one value a round.
+    private(set) var nanoseconds: [Double] = []
 
     /// Adds a round: calls `body` until `seconds` have been used, and notes the time of one of the operations that it
     /// counts.
@@ -22,11 +23,12 @@ struct Measurement {
         nanoseconds.append(nanosecondsPerOperation)
     }
 
-    /// Of one operation: the median of the rounds, in nanoseconds.
-    var median: Double { nanoseconds.sorted()[nanoseconds.count / 2] }
-
-    /// Operations per second on one core.
-    var rate: Int { Int(1e9 / median) }
+    /// Adds the one round of something that is done once, and consists of so many operations.
+    mutating func once(operations: Int, _ body: () throws -> Void) rethrows {
+        let start = Self.usedNanoseconds()
+        try body()
+        add(nanosecondsPerOperation: (Self.usedNanoseconds() - start) / Double(operations))
+    }
 
     private static func usedNanoseconds() -> Double {
         var time = timespec()
@@ -36,10 +38,4 @@ struct Measurement {
         }
         return Double(time.tv_sec) * 1e9 + Double(time.tv_nsec)
     }
-}
-
-/// The quotient of two figures, with two digits after the point.
-func ratio(_ part: Double, _ whole: Double) -> String {
-    let hundredths = Int((part / whole * 100).rounded())
-    return "\(hundredths / 100).\(hundredths % 100 < 10 ? "0" : "")\(hundredths % 100)"
 }
