@@ -13,13 +13,31 @@ let settings: [SwiftSetting] = [
 // they do, through its products.
 let package = Package(
     name: "quash-bench",
-    dependencies: [.package(name: "quash", path: "..")],
+    dependencies: [
+        .package(name: "quash", path: ".."),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+    ],
     targets: [
         // What a run found, as JSON.
         .target(name: "BenchResults", swiftSettings: settings),
         .executableTarget(
             name: "QuashBench",
             dependencies: ["BenchResults", .product(name: "Quash", package: "quash")],
+            swiftSettings: settings),
+        .systemLibrary(name: "CLinux"),
+        // Validators and their peers over real sockets.
+        .executableTarget(
+            name: "QuashLoad",
+            dependencies: [
+                "BenchResults", "CLinux", .product(name: "Quash", package: "quash"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ],
+            swiftSettings: settings),
+        .testTarget(
+            name: "QuashLoadTests",
+            dependencies: ["QuashLoad", .product(name: "Histogram", package: "hdrhistogram-swift")],
             swiftSettings: settings),
         // What a run found, as a page, as a text and beside another run.
         .target(name: "BenchReport", dependencies: ["BenchResults"], swiftSettings: settings),
