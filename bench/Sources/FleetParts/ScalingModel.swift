@@ -144,6 +144,18 @@ package enum ScalingLimits {
         Double(messages) * costs.messageBytes * Double(shape.directSubscribers)
     }
 
+    /// What is full first when everything grows alike.
+    package static func first(_ shape: FleetShape, _ costs: ScalingCosts) -> String {
+        let use = Utilisation(shape, costs)
+        return issuer(shape, costs) > use.total ? "issuer" : use.greatest
+    }
+
+    /// Confirmations in a second that this part of an issuer's core carries.
+    package static func confirmations(validators: Int, part: Double, _ costs: ScalingCosts) -> Double {
+        let nodes = Double(validators)
+        return part * 1e6 / (nodes * (costs.acknowledgement + nodes * costs.acknowledgementEntry))
+    }
+
     /// Part of an issuer's core that confirmations take: each node's acknowledgement has it look at all nodes.
     package static func issuer(_ shape: FleetShape, _ costs: ScalingCosts) -> Double {
         let nodes = Double(shape.validators)

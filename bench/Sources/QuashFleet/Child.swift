@@ -47,9 +47,14 @@ final class Child {
     /// Resident memory in bytes.
     var residentBytes: Double { Self.residentBytes(of: "\(processID)") }
 
-    static func residentBytes(of process: String) -> Double {
+    /// The part of it that no file stands behind: what is the process's own.
+    var anonymousBytes: Double { Self.bytes("RssAnon:", of: "\(processID)") }
+
+    static func residentBytes(of process: String) -> Double { bytes("VmRSS:", of: process) }
+
+    private static func bytes(_ name: String, of process: String) -> Double {
         let text = (try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)) ?? ""
-        let line = text.split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
+        let line = text.split(separator: "\n").first { $0.hasPrefix(name) }
         let fields = line?.split(whereSeparator: \.isWhitespace) ?? []
         return fields.count > 1 ? (Double(fields[1]) ?? .nan) * 1024 : .nan
     }
@@ -97,8 +102,10 @@ final class Folder {
 final class PrivateRedis {
     let socket: String
     let child: Child
+    private let folder: Folder
 
     init(in folder: Folder, name: String = "redis") throws {
+        self.folder = folder
         socket = folder.path("\(name).sock")
         child = try Child(
             [

@@ -149,6 +149,9 @@ struct Memory {
             report.check("an idle validator accepts a token", answer == 204)
         }
         let idle = validator.child.residentBytes
+        report.figure(
+            "resident memory when idle", "quash validator, anonymous part", "MB", .lower,
+            [validator.child.anonymousBytes / 1e6])
         let indexedBefore = try validator.metrics()["quash_index_bytes"] ?? .nan
         try fleet.store(count, report)
         let hasAll = try wait(atMost: 60) { try entries(validator) >= Double(count) }
@@ -203,6 +206,8 @@ struct Memory {
         }
         let peer = nginx.residentBytes / 1e6
         report.figure("resident memory when idle", "nginx, one process", "MB", .lower, [peer])
+        report.figure(
+            "resident memory when idle", "nginx, anonymous part", "MB", .lower, [nginx.anonymousBytes / 1e6])
         report.goal(
             Goal(
                 what: "resident memory of an idle validator", against: "a limit, twice 5.3 MB", relation: .atMost,

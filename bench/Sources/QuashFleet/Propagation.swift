@@ -42,7 +42,7 @@ struct Propagation {
     private func applied(by count: Int, rounds: Int, events: Int) throws {
         let probe = try AppliedProbe(fleet, report)
         // Whoever listens to the feed: the validators, the issuer, and this program.
-        let plain = try Subscribers(path: fleet.redis.socket, channel: "raw", count: count + 2)
+        let plain = try PlainSubscribers(fleet.redis, channel: "raw", count: count + 2)
         var subjects = [Subject](repeating: Subject(), count: 5)
         for round in 0...rounds {
             let raw = try probe.published(plain, events)
@@ -55,8 +55,6 @@ struct Propagation {
                 subjects[index].add(latencies)
             }
         }
-        try fleet.redis.connect().call("PUBLISH", "raw", "end")
-        report.check("plain subscribers end when they are told", plain.join())
         let group = "revoke → applied, \(count) validators"
         let names = [
             "PUBLISH sent → received", "PUBLISH by a script → received", "revoke script sent → applied",

@@ -50,6 +50,9 @@ enum QuashFleet {
         if arguments.count == 3, arguments[0] == "--memory-of", let count = Int(arguments[2]) {
             return try Memory.printMemory(of: arguments[1], count: count)
         }
+        if arguments.count == 3, arguments[0] == "--subscriber" {
+            return try PlainSubscribers.follow(arguments[1], arguments[2])
+        }
         let options = try Options(arguments)
         let report = Report(isQuick: options.isQuick, quash: options.quash)
         func part(_ name: String, _ body: () throws -> Void) throws {

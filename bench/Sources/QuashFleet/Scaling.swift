@@ -38,6 +38,13 @@ struct Scaling {
                     subject: hasReplicas ? "a replica in each region" : "all at one Redis", xUnit: "validators",
                     yUnit: "/s", points: points))
         }
+        let confirmations = Self.sizes.map {
+            [Double($0), ScalingLimits.confirmations(validators: $0, part: 0.5, costs)]
+        }
+        report.series(
+            Series(
+                group: "confirmations per second that half of an issuer's core carries", subject: "model",
+                xUnit: "validators", yUnit: "/s", points: confirmations))
         let shape = FleetShape(validators: 10_000, renewInterval: 5, revocations: 100, confirmations: 0)
         report.say(
             """
@@ -50,9 +57,10 @@ struct Scaling {
     // MARK: Simulation
 
     private func simulate(_ costs: ScalingCosts) {
+        report.say("  three regions, 10 revocations/s, 0.2 of them waited for; parts of a core; milliseconds")
         report.say(
-            "  validators  renew  replicas   Redis  mostly            issuer   confirmed p50      p99 ms   applied p99 "
-                + "ms  late grants")
+            "  validators    renew  replicas   Redis  issuer        full first  confirmed p50        p99  "
+                + "applied p99  late grants")
         for interval in [1.0, 5.0] {
             for hasReplicas in [false, true] {
                 var medians: [[Double]] = []
@@ -82,22 +90,19 @@ struct Scaling {
 
     @discardableResult
     private func row(_ shape: FleetShape, _ costs: ScalingCosts) -> ScalingSimulation.Outcome {
-        var simulation = ScalingSimulation(shape, costs, seconds: report.choose(20, 60))
+        var simulation = ScalingSimulation(shape, costs, seconds: report.choose(100, 300))
         let outcome = simulation.run()
         let utilisation = Utilisation(shape, costs)
         let late = outcome.grants > 0 ? Double(outcome.lateGrants) / Double(outcome.grants) : .nan
-        func column(_ text: String, _ width: Int) -> String {
-            String(repeating: " ", count: max(0, width - text.count)) + text
-        }
-        report.say(
-            column("\(shape.validators)", 12) + column(Report.text(shape.renewInterval) + " s", 9)
-                + column(shape.hasReplicas ? "yes" : "no", 8) + column(Report.text(utilisation.total), 8) + "  "
-                + utilisation.greatest
-                + column(Report.text(ScalingLimits.issuer(shape, costs)), 24 - utilisation.greatest.count)
-                + column(Report.text(outcome.confirmed.median / 1000), 15)
-                + column(Report.text(outcome.confirmed.p99 / 1000), 11)
-                + column(Report.text(outcome.applied.p99 / 1000), 15) + column(Report.text(late), 12)
-                + (outcome.unconfirmed > 0 ? "  \(outcome.unconfirmed) unconfirmed at the end" : ""))
+        let columns = [
+            ("\(shape.validators)", 12), (Report.text(shape.renewInterval) + " s", 9),
+            (shape.hasReplicas ? "yes" : "no", 10), (Report.text(utilisation.total), 8),
+            (Report.text(ScalingLimits.issuer(shape, costs)), 8), (ScalingLimits.first(shape, costs), 18),
+            (Report.text(outcome.confirmed.median / 1000), 15), (Report.text(outcome.confirmed.p99 / 1000), 11),
+            (Report.text(outcome.applied.p99 / 1000), 13), (Report.text(late), 13),
+        ]
+        let line = columns.reduce("") { $0 + String(repeating: " ", count: max(1, $1.1 - $1.0.count)) + $1.0 }
+        report.say(line + (outcome.unconfirmed > 0 ? "  \(outcome.unconfirmed) unconfirmed at the end" : ""))
         return outcome
     }
 
