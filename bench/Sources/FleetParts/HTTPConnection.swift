@@ -3,6 +3,11 @@ package struct HTTPReply: Equatable, Sendable {
     package let status: Int
     package let body: [UInt8]
 
+    package init(status: Int, body: [UInt8]) {
+        self.status = status
+        self.body = body
+    }
+
     package var text: String { String(decoding: body, as: UTF8.self) }
 
     /// Reads the answer at the beginning of `bytes`; nil when it has not wholly arrived. It must say its length.

@@ -132,11 +132,11 @@ package enum ScalingLimits {
     }
 
     /// How long a subscriber may read nothing before Redis cuts it off, in seconds: 32 MB by default
-    /// (`client-output-buffer-limit pubsub 32mb 8mb 60`), or 8 MB for a minute.
+    /// (`client-output-buffer-limit pubsub 32mb 8mb 60`), or more than 8 MB for a minute.
     package static func silence(_ shape: FleetShape, _ costs: ScalingCosts) -> Double {
         let rate = shape.revocations * costs.messageBytes
         guard rate > 0 else { return .infinity }
-        return min(32 * 1_048_576 / rate, max(60, 8 * 1_048_576 / rate))
+        return min(32 * 1_048_576 / rate, 60 + 8 * 1_048_576 / rate)
     }
 
     /// Memory of Redis that a burst takes while no subscriber has read it: each has a copy of its own.

@@ -59,13 +59,15 @@ final class Child {
         return fields.count > 1 ? (Double(fields[1]) ?? .nan) * 1024 : .nan
     }
 
-    /// Processor time that it has used, in microseconds, to a hundredth of a second.
+    /// Processor time that its threads have used, in microseconds: the kernel counts it in nanoseconds there, and in
+    /// hundredths of a second elsewhere.
     var processorMicroseconds: Double {
-        let text = (try? String(contentsOfFile: "/proc/\(processID)/stat", encoding: .utf8)) ?? ""
-        // Behind the name, which may hold anything, `utime` and `stime` are the 12th and 13th field (proc(5)).
-        let fields = text.split(separator: ")").last?.split(separator: " ") ?? []
-        guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12]) else { return .nan }
-        return (user + system) * 10_000
+        let tasks = "/proc/\(processID)/task"
+        let threads = (try? FileManager.default.contentsOfDirectory(atPath: tasks)) ?? []
+        return threads.reduce(0) { sum, thread in
+            let text = (try? String(contentsOfFile: "\(tasks)/\(thread)/schedstat", encoding: .utf8)) ?? ""
+            return sum + (text.split(separator: " ").first.flatMap { Double($0) } ?? 0) / 1000
+        }
     }
 
     /// Runs a program to its end, and gives what it wrote.

@@ -47,7 +47,7 @@ struct Throughput {
         }
         try fleet.redis.connect().call("PUBLISH", "raw:feed", "end")
         report.check("plain subscribers end when they are told", listener.join())
-        let group = "revocations per second through one issuer"
+        let group = "revocations per second through one issuer, \(batches == [1] ? "single" : "in lists")"
         report.figure(group, "INCR, XADD and PUBLISH in a script, 16 in flight", "/s", .higher, raw)
         report.figure(group, "the shipped script, 16 in flight", "/s", .higher, shipped)
         var points: [[Double]] = []

@@ -24,7 +24,7 @@ import Testing
     @Test func aReplyThatHasNotArrivedIsWaitedFor() throws {
         let whole = "*2\r\n$5\r\nhello\r\n:7\r\n"
         for count in 0..<whole.utf8.count {
-            let (value, position) = try parse(String(whole.prefix(count)))
+            let (value, position) = try parse(String(decoding: whole.utf8.prefix(count), as: UTF8.self))
             #expect(value == nil && position == 0, "\(count) bytes")
         }
         #expect(try parse(whole).0 == .array([.bytes(Array("hello".utf8)), .integer(7)]))

@@ -24,7 +24,7 @@ import Testing
         var shape = FleetShape(validators: 1000, renewInterval: 2, revocations: 10, confirmations: 0)
         let without = Utilisation(shape, costs).deliveries
         shape.hasReplicas = true
-        #expect(Utilisation(shape, costs).deliveries == without * 3 / 1000)
+        #expect(abs(Utilisation(shape, costs).deliveries - without * 3 / 1000) < 1e-12)
     }
 
     @Test func limitsFollowFromTheCosts() {
@@ -33,7 +33,8 @@ import Testing
         // The renewals alone are half of it.
         #expect(ScalingLimits.revocations(shape, part: 0.5, costs) == 0)
         #expect(abs(ScalingLimits.revocations(shape, part: 1, costs) - 500_000 / 30_060) < 1e-9)
-        #expect(abs(ScalingLimits.silence(shape, costs) - 32 * 1_048_576 / 10_000) < 1e-6)
+        // 10,000 bytes/s: 8 MB are there long before 32, and a minute is forgiven.
+        #expect(abs(ScalingLimits.silence(shape, costs) - (8 * 1_048_576 / 10_000 + 60)) < 1e-6)
         #expect(ScalingLimits.burstBytes(shape, messages: 1000, costs) == 1e9)
     }
 
@@ -61,13 +62,13 @@ import Testing
 
     @Test func theSimulationIsAsBusyAsWasWorkedOut() {
         let shape = FleetShape(
-            validators: 2000, regions: here, renewInterval: 1, revocations: 10, confirmations: 0)
-        var simulation = ScalingSimulation(shape, costs, seconds: 60)
+            validators: 500, regions: here, renewInterval: 1, revocations: 40, confirmations: 0)
+        var simulation = ScalingSimulation(shape, costs, seconds: 10)
         let outcome = simulation.run()
         let expected = Utilisation(shape, costs).total
         #expect(abs(outcome.utilisation / expected - 1) < 0.05, "\(outcome.utilisation) \(expected)")
         #expect(outcome.lateGrants == 0)
-        #expect(outcome.grants > 2000 * 50)
+        #expect(outcome.grants > 500 * 9)
     }
 
     @Test func oneValidatorIsConfirmedInTheTimeOfItsHops() {
@@ -75,7 +76,10 @@ import Testing
         var simulation = ScalingSimulation(shape, costs, seconds: 200)
         let outcome = simulation.run()
         // To Redis, to the validator, back, to the issuer, and the question: six times 100 µs; and what each costs.
-        let least = 500.0 + 600 + (60 + 1 + 3) + (50 + 3) + 5 + (2 + 1)
+        let commit: Double = 60 + 1 + 3
+        let renewal: Double = 50 + 3
+        let question: Double = 2 + 1
+        let least: Double = 500 + 600 + commit + renewal + 5 + question
         #expect(abs(outcome.confirmed.quantile(0) - least) < 1e-3, "\(outcome.confirmed.quantile(0))")
         #expect(abs(outcome.confirmed.median - least) < 100)
         #expect(abs(outcome.applied.median - (500 + 200 + 64)) < 100)
@@ -107,7 +111,7 @@ import Testing
         slow.acknowledgementEntry = 0.1
         let shape = FleetShape(
             validators: 1000, regions: here, renewInterval: 5, revocations: 0.5, confirmations: 0.5)
-        var simulation = ScalingSimulation(shape, slow, seconds: 60)
+        var simulation = ScalingSimulation(shape, slow, seconds: 20)
         // A thousand acknowledgements of 105 µs.
         #expect(simulation.run().confirmed.median > 100_000)
         #expect(ScalingLimits.issuer(shape, slow) == 0.5 * 1000 * 105 / 1e6)
