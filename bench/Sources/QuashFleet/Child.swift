@@ -114,7 +114,11 @@ final class PrivateRedis {
                 "redis-server", "--port", "0", "--unixsocket", socket, "--dir", folder.path, "--appendonly", "no",
                 "--save", "", "--maxmemory-policy", "noeviction", "--maxclients", "2000",
             ], outputPath: folder.path("\(name).log"))
-        let isThere = wait(atMost: 10) { FileManager.default.fileExists(atPath: socket) || !child.isRunning }
+        let isThere = wait(atMost: 10) {
+            // The socket is there a moment before anybody listens.
+            guard child.isRunning else { return true }
+            return (try? RedisConnection(path: socket).call("PING")) != nil
+        }
         guard isThere, child.isRunning else { throw FleetFailure("redis-server does not start: \(child.output)") }
     }
 

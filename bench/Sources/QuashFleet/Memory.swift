@@ -198,7 +198,7 @@ struct Memory {
                 "daemon off; master_process off;",
             ], outputPath: folder.path("nginx.log"))
         defer { nginx.end() }
-        let isThere = wait(atMost: 10) { FileManager.default.fileExists(atPath: folder.path("nginx.sock")) }
+        let isThere = wait(atMost: 10) { (try? HTTPConnection(path: folder.path("nginx.sock"))) != nil }
         guard isThere else { throw FleetFailure("nginx does not start: \(nginx.output)") }
         let connection = try HTTPConnection(path: folder.path("nginx.sock"))
         for _ in 0..<10 {
