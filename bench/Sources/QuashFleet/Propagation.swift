@@ -123,13 +123,14 @@ struct Propagation {
     // MARK: Confirmed
 
     private func confirmed(by count: Int, rounds: Int, events: Int) throws {
-        var subjects = [Subject](repeating: Subject(), count: 3)
+        var subjects = [Subject](repeating: Subject(), count: 4)
         let redis = try fleet.redis.connect()
         let disk = try DiskProbe()
         for round in 0...rounds {
             var pings = Latencies()
             var confirmations = Latencies()
             var writes = Latencies()
+            var both = Latencies()
             for event in 0..<events {
                 let token = try fleet.signIn("user-\(round)-\(event)")
                 let question = ValidatorProcess.question(token.access)
@@ -143,15 +144,20 @@ struct Propagation {
                 let isConfirmed = status == 201 && receipt.status == "confirmed"
                 report.check("a revocation is confirmed in time", isConfirmed)
                 if isConfirmed { try expect(401, question, "nothing is accepted after it was confirmed") }
-                writes.add(nanoseconds: try disk.write())
+                let writing = try disk.write()
+                writes.add(nanoseconds: writing)
+                both.add(nanoseconds: between - begun + writing)
             }
             guard round > 0 else { continue }
-            for (index, latencies) in [confirmations, pings, writes].enumerated() { subjects[index].add(latencies) }
+            for (index, latencies) in [confirmations, pings, writes, both].enumerated() {
+                subjects[index].add(latencies)
+            }
         }
         let group = "revoke → confirmed, \(count) validators"
         report.latencies(group, "POST sent → confirmed", subjects[0].all)
         report.latencies(group, "ten PING", subjects[1].all)
         report.latencies(group, "one write and fdatasync", subjects[2].all)
+        report.latencies(group, "ten PING, one write and fdatasync", subjects[3].all)
         guard count == 3 else { return }
         let ratios = subjects[0].ratios(to: subjects[1])
         let note =

@@ -55,6 +55,7 @@ enum QuashFleet {
         }
         let options = try Options(arguments)
         let report = Report(isQuick: options.isQuick, quash: options.quash)
+        report.noteLoad("before the run")
         func part(_ name: String, _ body: () throws -> Void) throws {
             guard options.parts.isEmpty || options.parts.contains(name) else { return }
             try body()
@@ -81,6 +82,8 @@ enum QuashFleet {
         try part("start") { try withFleet { try ColdStart(fleet: $0, report: report).run() } }
         try part("memory") { try Memory(quash: options.quash, report: report).run() }
         try part("scaling") { try withFleet { try Scaling(fleet: $0, report: report).run() } }
+        report.noteLoad("after the run")
+        if let output = options.output { try report.finished().write(to: output) }
         report.say("\(report.finished().checks.reduce(0) { $0 + $1.count }) answers checked, \(report.failures) wrong")
         if report.failures > 0 { exit(1) }
     }

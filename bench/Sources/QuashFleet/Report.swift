@@ -38,6 +38,13 @@ final class Report {
                 + "\(latencies.count)")
     }
 
+    /// How many threads wanted a core besides: latencies of a busy machine are the scheduler's.
+    func noteLoad(_ when: String) {
+        let text = (try? String(contentsOfFile: "/proc/loadavg", encoding: .utf8)) ?? ""
+        guard let load = text.split(separator: " ").first.flatMap({ Double($0) }) else { return }
+        figure("load average of the machine", when, "threads", .lower, [load])
+    }
+
     func series(_ series: Series) { results.series.append(series) }
 
     func goal(_ goal: Goal) {
