@@ -44,5 +44,13 @@ let package = Package(
         .executableTarget(name: "QuashReport", dependencies: ["BenchReport"], swiftSettings: settings),
         .testTarget(
             name: "BenchReportTests", dependencies: ["BenchReport", "BenchResults"], swiftSettings: settings),
+
+        // A whole fleet of processes on this machine: what it does beside a plain Redis.
+        .target(name: "FleetParts", dependencies: ["BenchResults"], swiftSettings: settings),
+        .executableTarget(
+            name: "QuashFleet",
+            dependencies: ["BenchResults", "FleetParts", .product(name: "Quash", package: "quash")],
+            swiftSettings: settings),
+        .testTarget(name: "FleetPartsTests", dependencies: ["BenchResults", "FleetParts"], swiftSettings: settings),
     ]
 )
