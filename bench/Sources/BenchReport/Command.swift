@@ -5,6 +5,8 @@ import Foundation
 public enum Command: Equatable, Sendable {
     /// Writes a page, a text for a README, or both.
     case report(results: String, html: String?, markdown: String?)
+    /// Makes one result of the parts of a run.
+    case merge(parts: [String], into: String)
     /// Prints how the second run stands to the first.
     case compare(first: String, second: String)
     /// Prints how the program is called.
@@ -14,6 +16,7 @@ public enum Command: Equatable, Sendable {
     public static let usage = """
         usage: QuashReport report RESULTS.json [--html OUT.html] [--markdown OUT.md]
                QuashReport compare A.json B.json
+               QuashReport merge OUT.json PART.json ...
 
         """
 
@@ -24,6 +27,9 @@ public enum Command: Equatable, Sendable {
         case "compare":
             guard arguments.count == 3 else { throw CommandError("compare takes two files", Self.usage) }
             self = .compare(first: arguments[1], second: arguments[2])
+        case "merge":
+            guard arguments.count >= 3 else { throw CommandError("merge takes an output and parts", Self.usage) }
+            self = .merge(parts: Array(arguments[2...]), into: arguments[1])
         case "help", "--help", "-h": self = .help
         case let other: throw CommandError(other.map { "there is no command \($0)" } ?? "no command", Self.usage)
         }
@@ -55,6 +61,15 @@ public enum Command: Equatable, Sendable {
         switch self {
         case .help: return Self.usage
         case .compare(let first, let second): return try Comparison(Self.read(first), Self.read(second)).text()
+        case .merge(let parts, let output):
+            var merged = try Self.read(parts[0])
+            for part in parts.dropFirst() { merged.merge(try Self.read(part)) }
+            do {
+                try merged.write(to: output)
+            } catch {
+                throw CommandError("\(output) cannot be written: \(error.localizedDescription)")
+            }
+            return ""
         case .report(let path, let html, let markdown):
             let results = try Self.read(path)
             if let html { try Self.write(HTMLReport.render(results), to: html) }
