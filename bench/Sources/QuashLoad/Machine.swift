@@ -1,27 +1,5 @@
-import BenchResults
 import CLinux
-import Foundation
 import Glibc
-
-extension Run {
-    /// This machine, now.
-    static func here(isQuick: Bool, bench: String) -> Run {
-        let head = (try? Command.run(["git", "-C", bench, "rev-parse", "--short=12", "HEAD"])) ?? ""
-        let changes = (try? Command.run(["git", "-C", bench, "status", "--porcelain"])) ?? ""
-        let commit = head.trimmingCharacters(in: .whitespacesAndNewlines) + (changes.isEmpty ? "" : "+")
-        let kernel = (try? String(contentsOfFile: "/proc/sys/kernel/osrelease", encoding: .utf8)) ?? ""
-        return Run(
-            date: Date().formatted(.iso8601), commit: commit, isQuick: isQuick, processor: processor,
-            cores: ProcessInfo.processInfo.processorCount, memoryBytes: ProcessInfo.processInfo.physicalMemory,
-            kernel: kernel.trimmingCharacters(in: .whitespacesAndNewlines))
-    }
-
-    private static var processor: String {
-        let text = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
-        let line = text.split(separator: "\n").first { $0.hasPrefix("model name") }
-        return line?.split(separator: ":").last.map { $0.trimmingCharacters(in: .whitespaces) } ?? "unknown"
-    }
-}
 
 /// Where threads run.
 enum Core {

@@ -37,7 +37,7 @@ struct QuashLoad: ParsableCommand {
         else { throw Failure("\(quash) is not a program") }
         let lab = try Lab(quash: quash, bench: bench, coldCount: plan.coldTokens, folder: folder)
         try Core.pin(Lab.loadCore)
-        let runner = try Runner(lab: lab, plan: plan, run: .here(isQuick: quick, bench: bench), only: peer)
+        let runner = try Runner(lab: lab, plan: plan, run: .here(isQuick: quick, folder: bench), only: peer)
         defer { runner.stop() }
         for (name, measure) in runner.groups where group.isEmpty || group.contains(where: name.hasPrefix) {
             try measure()

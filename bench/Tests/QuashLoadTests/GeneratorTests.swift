@@ -144,6 +144,33 @@ private final class StubServer: Sendable {
         #expect(outcome.correct == 199)
     }
 
+    @Test func whatIsTooMuchForTheServerIsNoWrongAnswer() throws {
+        let server = try StubServer { _, _ in StubServer.Answer(text: StubServer.accepted.text, delaySeconds: 0.05) }
+        defer { server.stop() }
+        let clients = Clients(requests([("good", .accept)]), connections: 1, pace: .open(perSecond: 1000))
+        let outcome = try Generator.run(server.target, [clients], seconds: 0.2)[0]
+        // One in 50 ms, for 0.2 s and the 5 s that what is under way may take.
+        #expect((60...110).contains(outcome.correct))
+        #expect(outcome.correct + outcome.unanswered + outcome.unsent == 200)
+        #expect(outcome.unanswered <= 1 && outcome.unsent > 80)
+        #expect(outcome.seconds > 4)
+        #expect(outcome.microseconds(1) > 4e6)
+    }
+
+    @Test func theEndOfOneClassDoesNotStretchTheTimeOfAnother() throws {
+        let server = try StubServer { _, request in
+            var answer = StubServer.accepted
+            if request.contains("slow") { answer.delaySeconds = 0.6 }
+            return answer
+        }
+        defer { server.stop() }
+        let quick = Clients(requests([("quick", .accept)]), connections: 2, pace: .closed)
+        let slow = Clients(requests([("slow", .accept)]), connections: 1, pace: .closed)
+        let outcomes = try Generator.run(server.target, [quick, slow], seconds: 0.2)
+        #expect(outcomes[0].seconds < 0.4)
+        #expect(outcomes[1].seconds > 0.5)
+    }
+
     @Test func classesOfClientsAreCountedApart() throws {
         let server = try StubServer { _, request in
             request.contains("good") ? StubServer.accepted : StubServer.refused

@@ -42,8 +42,10 @@ struct Outcome {
     var wronglyRefused: UInt64 = 0
     /// Answers of any other status.
     var otherStatus: UInt64 = 0
-    /// Requests whose connection broke, and those that were never answered.
+    /// Requests whose connection broke, and those that were sent and never answered.
     var unanswered: UInt64 = 0
+    /// Requests that were due and never sent, because no connection became free: the server was too slow for the rate.
+    var unsent: UInt64 = 0
     /// From the first request to the last answer.
     var seconds = 0.0
 
@@ -77,6 +79,7 @@ struct Outcome {
         wronglyRefused += other.wronglyRefused
         otherStatus += other.otherStatus
         unanswered += other.unanswered
+        unsent += other.unsent
         seconds += other.seconds
     }
 }

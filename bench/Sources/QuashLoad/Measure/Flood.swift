@@ -21,6 +21,9 @@ extension Runner {
             outcomes += [quiet, both[0]]
             attackOutcomes.append(both[1])
         }
+        let answered = attackOutcomes.map(\.perSecond)
+        add("forged tokens answered per second", subject.name, "req/s", .higher, answered)
+        say("flood: \(rounded(answered.median)) forged tokens/s are answered of \(rounded(plan.floodRate)) offered")
         let group = "good clients' requests per second"
         add(group, "no flood", "req/s", .higher, alone)
         add(group, "\(Int(plan.floodRate)) forged tokens a second", "req/s", .higher, flooded)

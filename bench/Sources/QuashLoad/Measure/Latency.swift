@@ -58,7 +58,10 @@ extension Runner {
             add(group, load.subject.name, rate: load.rate, totals[number])
             add("\(group), p99", load.subject.name, "µs", .lower, rounds[number])
             check("\(group): \(load.subject.name)", [totals[number]])
-            say("\(group): \(load.subject.name) at \(rounded(load.rate))/s: \(totals[number].summary)")
+            let unsent = totals[number].unsent
+            say(
+                "\(group): \(load.subject.name) at \(rounded(load.rate))/s: \(totals[number].summary)"
+                    + (unsent > 0 ? ", \(unsent) never sent" : ""))
         }
     }
 
