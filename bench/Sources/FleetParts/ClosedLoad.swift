@@ -41,6 +41,7 @@ package struct ClosedLoad {
             inFlight += 1
         }
         for index in connections.indices { try request(on: index) }
+        // Only now: a connection is made anew after a pause.
         var polled = connections.map { pollfd(fd: $0.descriptor, events: Int16(POLLIN), revents: 0) }
         while inFlight > 0 {
             // SAFETY: poll(2) writes to as many structures as the array holds.

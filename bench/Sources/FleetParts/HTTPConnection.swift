@@ -77,14 +77,28 @@ package func httpRequest(
     return Array((text + "\r\n" + (body ?? "")).utf8)
 }
 
-/// A client that keeps its connection.
+/// A client that keeps its connection, and makes a new one after a pause in which a server may have ended it: that is
+/// 75 s with Quash and with nginx.
 package final class HTTPConnection {
-    private let stream: StreamConnection
+    private static let longestPause: Int64 = 30_000_000_000
+
+    private let path: String
+    private var stream: StreamConnection
+    private var lastUse = Clocks.monotonic
     package var descriptor: Int32 { stream.descriptor }
 
-    package init(path: String) throws { stream = try StreamConnection(path: path) }
+    package init(path: String) throws {
+        self.path = path
+        stream = try StreamConnection(path: path)
+    }
 
-    package func send(_ request: [UInt8]) throws { try stream.send(request) }
+    /// - Precondition: the answer to the request before it was received.
+    package func send(_ request: [UInt8]) throws {
+        let now = Clocks.monotonic
+        if now - lastUse > Self.longestPause { stream = try StreamConnection(path: path) }
+        lastUse = now
+        try stream.send(request)
+    }
 
     package func call(_ request: [UInt8]) throws -> HTTPReply {
         try send(request)

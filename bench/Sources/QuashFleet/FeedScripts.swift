@@ -18,7 +18,20 @@ struct FeedScripts {
         epoch = String(nonce)
         revokeName = try Self.load("revoke", redis)
         renewName = try Self.load("renew", redis)
-        expiry = UInt32(Date().timeIntervalSince1970) + 86_400
+        expiry = try Self.expiry(redis)
+    }
+
+    /// In the period of the live set that holds most: what an issuer revokes now expires there, and a commit looks at all
+    /// of its period.
+    private static func expiry(_ redis: RedisConnection) throws -> UInt32 {
+        let directory = try redis.call("HGETALL", "{quash}:live").elements ?? []
+        var greatest: (bytes: Int, period: Int) = (0, 0)
+        for index in stride(from: 0, to: directory.count - 1, by: 2) {
+            guard let period = directory[index].number, let bytes = directory[index + 1].number else { continue }
+            if bytes > greatest.bytes { greatest = (bytes, period) }
+        }
+        guard greatest.bytes > 0 else { throw FleetFailure("the live set is empty") }
+        return UInt32(greatest.period) * UInt32(LivePage.periodSeconds) + UInt32(LivePage.periodSeconds) / 2
     }
 
     /// Redis names a script by its SHA-1, so one that the roles have used must be there already: else this would not be

@@ -119,7 +119,9 @@ struct Scaling {
             }
             report.say(
                 "  \(size): renew-interval \(Report.text(shape.renewInterval)) s, lease \(Report.text(shape.lease)) s"
-                    + (shape.hasReplicas ? ", a replica in each region for the subscriptions" : ""))
+                    + (shape.hasReplicas ? ", a replica in each region for the subscriptions" : "")
+                    + "; half of an issuer confirms "
+                    + Report.text(ScalingLimits.confirmations(validators: size, part: 0.5, costs)) + "/s")
             row(shape, costs)
             points.append([Double(size), shape.lease])
         }

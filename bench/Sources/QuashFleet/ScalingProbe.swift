@@ -19,7 +19,7 @@ final class ScalingProbe {
     }
 
     func measure() throws -> ScalingCosts {
-        let rounds = report.choose(3, 7)
+        let rounds = report.choose(5, 9)
         let renewals = try (0..<rounds).map { _ in try renewal() }
         let (delivery, bytes) = try delivery(rounds)
         let commits = try (0..<rounds).map { _ in try commit(isAwaited: false) }
