@@ -88,29 +88,11 @@ final class Report {
     }
 
     private static func run(isQuick: Bool, quash: String) -> Run {
-        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path
-        func git(_ arguments: String...) -> String? {
-            Child.output(of: ["git", "-C", folder] + arguments)?.trimmingCharacters(in: .whitespacesAndNewlines)
-        }
-        let isChanged = git("status", "--porcelain").map { !$0.isEmpty } ?? false
-        let processors = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
-        let model = processors.split(separator: "\n").first { $0.hasPrefix("model name") }
-        var run = Run(
-            date: ISO8601DateFormatter().string(from: Date()),
-            commit: (git("rev-parse", "HEAD") ?? "?")
-                + (isChanged ? "+" : ""),
-            isQuick: isQuick,
-            processor: model?.split(separator: ":").last.map { $0.trimmingCharacters(in: .whitespaces) } ?? "?",
-            cores: ProcessInfo.processInfo.activeProcessorCount,
-            memoryBytes: ProcessInfo.processInfo.physicalMemory,
-            kernel: Child.output(of: ["uname", "-sr"])?.trimmingCharacters(in: .whitespacesAndNewlines) ?? "?")
-        for (name, command) in [
-            ("quash", [quash, "version"]), ("redis", ["redis-server", "--version"]),
-            ("openssl", ["openssl", "version"]),
-        ] {
-            run.versions[name] =
-                Child.output(of: command)?.trimmingCharacters(in: .whitespacesAndNewlines) ?? "?"
-        }
+        var run = Run.here(
+            isQuick: isQuick, folder: URL(fileURLWithPath: #filePath).deletingLastPathComponent().path)
+        run.addVersion("quash", [quash, "version"])
+        run.addVersion("redis", ["redis-server", "--version"])
+        run.addVersion("openssl", ["openssl", "version"])
         return run
     }
 }
