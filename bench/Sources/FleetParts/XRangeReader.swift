@@ -1,5 +1,5 @@
-/// Reads the reply of XRANGE as it arrives, entry by entry, without making anything of what is not needed: a client that
-/// wastes time here would make what it is compared with look good.
+/// Reads the reply of XRANGE as it arrives, entry by entry, without making anything of what is not needed: a client
+/// that wastes time here would make what it is compared with look good.
 package struct XRangeParser {
     /// Entries of this reply that have not been read; nil before its first line was.
     package private(set) var remaining: Int?

@@ -21,8 +21,8 @@ struct FeedScripts {
         expiry = try Self.expiry(redis)
     }
 
-    /// In the period of the live set that holds most: what an issuer revokes now expires there, and a commit looks at all
-    /// of its period.
+    /// In the period of the live set that holds most: what an issuer revokes now expires there, and a commit looks at
+    /// all of its period.
     private static func expiry(_ redis: RedisConnection) throws -> UInt32 {
         let directory = try redis.call("HGETALL", "{quash}:live").elements ?? []
         var greatest: (bytes: Int, period: Int) = (0, 0)

@@ -104,7 +104,8 @@ struct Memory {
         }
     }
 
-    /// What the program prints that is started for one structure: bytes by which it grew, and those that the index says.
+    /// What the program prints that is started for one structure: bytes by which it grew, and those that the index
+    /// says.
     static func printMemory(of structure: String, count: Int) throws {
         // Before anything is measured, what is made along the way has been made once.
         _ = (0..<1000).map(jti)

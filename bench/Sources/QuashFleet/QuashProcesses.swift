@@ -182,7 +182,8 @@ final class ValidatorProcess {
         return values
     }
 
-    /// How long what was heard last took from its commit until it was applied, all of it added up; and how much that is.
+    /// How long what was heard last took from its commit until it was applied, all of it added up; and how much that
+    /// is.
     func propagation() throws -> (nanoseconds: Double, count: Int) {
         let values = try metrics()
         guard let sum = values["quash_revocation_propagation_seconds_sum"],
