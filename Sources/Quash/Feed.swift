@@ -85,6 +85,9 @@ public struct Feed: Sendable {
     /// The epoch in which less was found than was written, until that is reported.
     private var damagedEpoch: Epoch?
     private var hasLoaded = false
+    /// A renewal was answered in the epoch that was loaded. Before that, the epoch may have ended while its pages were
+    /// read, and what another one has there may have made up the number of bytes of what was lost.
+    private var isVouchedFor = false
     private var jitter: SystemJitter
 
     /// - Parameter seed: of the jitter between renewals.
@@ -94,7 +97,10 @@ public struct Feed: Sendable {
     }
 
     /// Everything up to here is applied; nil while that cannot be said.
-    public var position: FeedPosition? {
+    public var position: FeedPosition? { isVouchedFor ? stated : nil }
+
+    /// What a renewal states.
+    private var stated: FeedPosition? {
         if case .following(let position) = state { position } else { nil }
     }
 
@@ -220,7 +226,7 @@ public struct Feed: Sendable {
         if case .halted = state { return [] }
         guard isConnected else { return [] }
         guard outstanding == nil else { return queueRenewal() }
-        let position = position
+        let position = stated
         outstanding = .renewal(sent: now, after: position?.sequence ?? 0)
         defer { damagedEpoch = nil }
         let acknowledges = awaited > 0 && (position?.sequence ?? 0) >= awaited
@@ -248,6 +254,7 @@ public struct Feed: Sendable {
         // Messages may have carried the position beyond what the request stated.
         let reached = max(position.sequence, after + UInt64(records.count))
         state = .following(FeedPosition(epoch: position.epoch, sequence: reached))
+        isVouchedFor = true
         // A grant promises that nothing up to the head is missing: one that does not keep it is no grant.
         if let grant, reached >= head { actions.append(.extend(grant)) }
         let isAwaited = awaited > 0 && reached >= awaited
@@ -272,6 +279,7 @@ public struct Feed: Sendable {
         case .complete:
             outstanding = nil
             hasLoaded = true
+            isVouchedFor = false
             state = .following(load.start)
             return renew(now)
         case .damaged:

@@ -52,6 +52,17 @@ import Testing
         return (ClockReading.at(earliest).boot...ClockReading.at(latest).boot).contains(instant)
     }
 
+    /// The epoch may have ended while its pages were read, and other bytes may stand where some were lost.
+    @Test func S3_aLoadGivesNoPositionBeforeARenewalInItsEpoch() {
+        var feed = loaded(head: 3)
+        #expect(feed.position == nil)
+        var other = feed
+        _ = feed.renewed(entries(nil, head: 3), now: .at(1))
+        #expect(feed.position == position(3))
+        _ = other.renewed(.elsewhere(position(1, .second)), now: .at(1))
+        #expect(other.position == nil)
+    }
+
     @Test func S4_theLeaseStartsWhenItWasAskedForAndComesAfterWhatWasMissing() {
         var feed = loaded(head: 3)
         let actions = feed.renewed(entries(4...6, head: 6), now: .at(900))
