@@ -195,6 +195,8 @@ public struct Feed: Sendable {
         do {
             let (revocations, step) = try load.received(page: bytes, now: now.wall)
             state = .loading(load)
+            // The next page is on its way while this one is applied.
+            if case .read = step { return advance(load, step, now) + [.apply(revocations)] }
             return [.apply(revocations)] + advance(load, step, now)
         } catch {
             return halt(error)

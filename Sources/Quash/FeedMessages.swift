@@ -68,18 +68,35 @@ public struct FeedMessage: Equatable, Sendable {
     }
 
     /// - Returns: nil when `bytes` is no message: another program uses the channel, or a part was lost.
-    public init?(_ bytes: some RandomAccessCollection<UInt8>) {
+    public init?(_ bytes: [UInt8]) {
         guard bytes.count <= Self.maxBytes else { return nil }
-        let parts = bytes.split(separator: 0x20, maxSplits: 4, omittingEmptySubsequences: false)
-        guard parts.count == 5,
-            let epoch = Epoch(String(decoding: parts[0], as: UTF8.self)),
-            let sequence = UInt64(String(decoding: parts[1], as: UTF8.self)), sequence > 0,
-            let awaiting = Int(String(decoding: parts[2], as: UTF8.self)), awaiting >= 0,
-            let committed = Int64(String(decoding: parts[3], as: UTF8.self)), committed >= 0
+        var rest = bytes[...]
+        guard let epoch = Self.nextField(&rest).flatMap({ Epoch(String(decoding: $0, as: UTF8.self)) }),
+            let sequence = Self.nextField(&rest).flatMap(Self.decimal), sequence > 0,
+            let awaiting = Self.nextField(&rest).flatMap(Self.decimal),
+            let committed = Self.nextField(&rest).flatMap(Self.decimal)
         else { return nil }
         self.init(
-            position: FeedPosition(epoch: epoch, sequence: sequence), awaitingNodes: awaiting,
-            committedMicroseconds: committed, record: Array(parts[4]))
+            position: FeedPosition(epoch: epoch, sequence: UInt64(sequence)), awaitingNodes: awaiting,
+            committedMicroseconds: Int64(committed), record: Array(rest))
+    }
+
+    /// What is before the next space; `rest` is what is after it.
+    private static func nextField(_ rest: inout ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
+        guard let space = rest.firstIndex(of: 0x20) else { return nil }
+        defer { rest = rest[(space + 1)...] }
+        return rest[..<space]
+    }
+
+    /// 1 to 18 digits.
+    private static func decimal(_ digits: ArraySlice<UInt8>) -> Int? {
+        guard (1...18).contains(digits.count) else { return nil }
+        var value = 0
+        for digit in digits {
+            guard (0x30...0x39).contains(digit) else { return nil }
+            value = value * 10 + Int(digit - 0x30)
+        }
+        return value
     }
 }
 
@@ -128,7 +145,7 @@ public struct LivePage: Hashable, Sendable {
     /// A chunk is closed once it is this long, so it is longer by at most one commit.
     public static let chunkBytes = 1 << 20
     /// Bytes asked for at once.
-    public static let pageBytes = 1 << 18
+    public static let pageBytes = 1 << 16
 
     /// The part of a chunk that begins at `offset`.
     public init(period: UInt32, chunk: Int, offset: Int) {

@@ -13,7 +13,8 @@ public enum RevocationCodec {
     /// Revocations in one commit; longer lists are several commits. Keeps a message below 3 KiB.
     public static let maxRevocationsPerCommit = 100
 
-    static let plainBytes = 20
+    /// Bytes of one without a bound: the least that a revocation takes.
+    package static let plainBytes = 20
     static let boundedBytes = 26
     private static let boundFlag: UInt8 = 0x80
 
@@ -50,8 +51,7 @@ public enum RevocationCodec {
     ///
     /// - Throws: ``RevocationCodecError`` when a kind is unknown or the last one is cut short. A validator that meets
     ///   such bytes must not advance past them: it cannot know what it would be accepting.
-    public static func decode(_ bytes: some RandomAccessCollection<UInt8>) throws(RevocationCodecError) -> [Revocation]
-    {
+    public static func decode(_ bytes: [UInt8]) throws(RevocationCodecError) -> [Revocation] {
         let (revocations, rest) = try decodePrefix(bytes)
         guard rest == 0 else { throw .truncated }
         return revocations
@@ -61,41 +61,35 @@ public enum RevocationCodec {
     ///
     /// - Returns: the revocations, and how many bytes of a cut one (0 to 25) remain at the end.
     static func decodePrefix(
-        _ bytes: some RandomAccessCollection<UInt8>
+        _ bytes: [UInt8]
     ) throws(RevocationCodecError) -> (revocations: [Revocation], remainingBytes: Int) {
         var revocations: [Revocation] = []
         revocations.reserveCapacity(bytes.count / plainBytes)
-        var position = bytes.startIndex
-        while position != bytes.endIndex {
-            let remaining = bytes.distance(from: position, to: bytes.endIndex)
+        // SAFETY: bytes have no padding.
+        let span = unsafe bytes.span.bytes
+        var position = 0
+        while position < bytes.count {
             let first = bytes[position]
-            let length = first & boundFlag == 0 ? plainBytes : boundedBytes
-            guard RevocationKind(rawValue: first & ~boundFlag) != nil else { throw .unknownKind(first) }
-            guard remaining >= length else { return (revocations, remaining) }
-            revocations.append(decodeOne(bytes, at: position, bounded: length == boundedBytes))
-            position = bytes.index(position, offsetBy: length)
+            let isBounded = first & boundFlag != 0
+            let length = isBounded ? boundedBytes : plainBytes
+            guard let kind = RevocationKind(rawValue: first & ~boundFlag) else { throw .unknownKind(first) }
+            guard bytes.count - position >= length else { break }
+            revocations.append(decodeOne(span.extracting(position..<position + length), kind, isBounded))
+            position += length
         }
-        return (revocations, 0)
+        return (revocations, bytes.count - position)
     }
 
-    private static func decodeOne<Bytes: RandomAccessCollection<UInt8>>(
-        _ bytes: Bytes, at start: Bytes.Index, bounded: Bool
-    ) -> Revocation {
-        func number(at offset: Int, count: Int) -> UInt64 {
-            var value: UInt64 = 0
-            for position in offset..<offset + count {
-                value = value << 8 | UInt64(bytes[bytes.index(start, offsetBy: position)])
-            }
-            return value
+    private static func decodeOne(_ bytes: RawSpan, _ kind: RevocationKind, _ isBounded: Bool) -> Revocation {
+        func word(at offset: Int) -> UInt64 {
+            // SAFETY: any bit pattern is a UInt64; that eight bytes are left is checked.
+            UInt64(bigEndian: unsafe bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self))
         }
-        let kind = UInt64(bytes[start] & ~boundFlag)
-        guard let key = RevocationKey(high: kind << 56 | number(at: 1, count: 7), low: number(at: 8, count: 8)) else {
-            preconditionFailure("the kind was checked by the caller")
-        }
+        let high = word(at: 0) & ~(0xFF << 56) | UInt64(kind.rawValue) << 56
         return Revocation(
-            key: key,
-            issuedBefore: bounded ? WallInstant(milliseconds: Int64(number(at: 20, count: 6))) : nil,
-            expiresAtSeconds: UInt32(number(at: 16, count: 4)))
+            key: RevocationKey(validHigh: high, low: word(at: 8)),
+            issuedBefore: isBounded ? WallInstant(milliseconds: Int64(word(at: 18) & ~(0xFFFF << 48))) : nil,
+            expiresAtSeconds: UInt32(truncatingIfNeeded: word(at: 12)))
     }
 
     private static func append(_ value: UInt64, count: Int, to bytes: inout [UInt8]) {

@@ -3,14 +3,14 @@
 /// What is decoded is encoded to the same bytes, also by pages, and once applied it is found.
 func fuzzFeed(_ bytes: [UInt8]) throws(BrokenProperty) {
     try fuzzMessage(bytes)
-    guard let (revocations, rest) = try? RevocationCodec.decodePrefix(bytes) else {
-        try require((try? RevocationCodec.decode(bytes)) == nil, "decoded whole, refused as a page")
+    guard let (revocations, rest) = try? RevocationCodec.decodePrefix(Array(bytes)) else {
+        try require((try? RevocationCodec.decode(Array(bytes))) == nil, "decoded whole, refused as a page")
         return
     }
     let whole = bytes.dropLast(rest)
     try require(RevocationCodec.encode(revocations) == Array(whole), "decoded and encoded, other bytes")
-    try require((try? RevocationCodec.decode(whole)) == revocations, "decoded whole, other revocations")
-    try require(rest == 0 || (try? RevocationCodec.decode(bytes)) == nil, "a cut revocation was not noticed")
+    try require((try? RevocationCodec.decode(Array(whole))) == revocations, "decoded whole, other revocations")
+    try require(rest == 0 || (try? RevocationCodec.decode(Array(bytes))) == nil, "a cut revocation was not noticed")
 
     let index = RevocationIndex()
     var writer = index.makeWriter(maxRevocations: revocations.count, clockSkew: .zero)

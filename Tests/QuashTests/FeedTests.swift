@@ -158,11 +158,14 @@ import Testing
         _ = feed.renewed(.elsewhere(position(3)), now: .at(0))
         var actions = feed.received(LiveDirectory(epoch: .first, bytes: [period: bytes.count]), now: .at(0))
         var seen: [Revocation] = []
-        while case .read(let page)? = actions.last {
+        while case .read(let page)? = actions.first {
             #expect(page.period == period && page.chunk == 0)
             let end = min(page.offset + LivePage.pageBytes, bytes.count)
             actions = feed.received(page: Array(bytes[page.offset..<end]), now: .at(0))
-            if case .apply(let revocations)? = actions.first { seen += revocations }
+            // The next page is asked for before this one is applied; what ends the load comes after the last.
+            let isLast = end == bytes.count
+            if case .apply(let revocations)? = isLast ? actions.first : actions.last { seen += revocations }
+            #expect(actions.count == 2)
         }
         #expect(seen == all)
         #expect(actions.last == renewal(at: position(3)))

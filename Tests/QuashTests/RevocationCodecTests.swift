@@ -40,13 +40,13 @@ import Testing
         }
         for cut in 0...bytes.count {
             let whole = boundaries.lastIndex { $0 <= cut }!
-            let prefix = try RevocationCodec.decodePrefix(bytes[..<cut])
+            let prefix = try RevocationCodec.decodePrefix(Array(bytes[..<cut]))
             #expect(prefix.revocations == Array(revocations[..<whole]))
             #expect(prefix.remainingBytes == cut - boundaries[whole])
             if boundaries.contains(cut) {
-                #expect(try RevocationCodec.decode(bytes[..<cut]).count == whole)
+                #expect(try RevocationCodec.decode(Array(bytes[..<cut])).count == whole)
             } else {
-                #expect(throws: RevocationCodecError.truncated) { try RevocationCodec.decode(bytes[..<cut]) }
+                #expect(throws: RevocationCodecError.truncated) { try RevocationCodec.decode(Array(bytes[..<cut])) }
             }
         }
     }

@@ -40,7 +40,7 @@ enum OutboxRecord: Equatable {
     fileprivate init?(payload: ArraySlice<UInt8>) {
         switch payload.first {
         case Self.revocationsTag:
-            guard let revocations = try? RevocationCodec.decode(payload.dropFirst()) else { return nil }
+            guard let revocations = try? RevocationCodec.decode(Array(payload.dropFirst())) else { return nil }
             self = .revocations(revocations)
         case Self.epochTag:
             guard let epoch = Epoch(String(decoding: payload.dropFirst(), as: UTF8.self)) else { return nil }
