@@ -5,30 +5,43 @@ import Synchronization
 /// take no lock and never wait.
 ///
 /// Open addressing with linear probing. A cell is 16 bytes, written low word first and high word last with release, so
-/// a reader that sees the high word sees all of it. Nothing is ever removed from a table in place: dropping what
-/// expired and growing both mean a new block of memory, filled by the writer and published by one pointer. A reader
-/// announces the block it is in through its hazard pointer (M. Michael, «Hazard Pointers», IEEE TPDS 15(6), 2004), and
-/// the writer frees an old block only when no reader announces it.
+/// a reader that sees the high word sees all of it. Nothing is ever removed in place: dropping what expired and growing
+/// both mean a new block of memory, filled by the writer and published by one pointer. A reader announces the block it
+/// is in through its hazard pointer (M. Michael, «Hazard Pointers», IEEE TPDS 15(6), 2004), and the writer frees an old
+/// block only when no reader announces it.
+///
+/// The keys are spread over ``segments`` blocks, each of which grows by itself. So the writer never stops for longer than
+/// filling one of them takes (some milliseconds at ten million keys), and only one is there twice.
 @safe final class ConcurrentTable: @unchecked Sendable {
     // SAFETY of @unchecked: all that changes is atomic, and the blocks are freed only when no hazard announces them.
     /// Readers at one time, in all loops of a process.
     static let maxReaders = 256
-    static let minCapacity = 1024
+    /// Blocks of one table; a power of two.
+    static let segments = 64
+    private static let segmentBits: UInt64 = 6
+    /// Cells of a block at first.
+    static let minCapacity = 16
 
     private let secret: (UInt64, UInt64)
-    private let current: Atomic<UnsafeMutablePointer<Block>?>
+    /// The block of each segment.
+    private let current: UnsafeMutablePointer<Atomic<UnsafeMutablePointer<Block>>>
     private let hazards: HazardPointers
     private let hasBounds: Bool
 
     init(hasBounds: Bool) {
         self.hasBounds = hasBounds
         secret = (.random(in: 1 ... .max), .random(in: 1 ... .max))
-        unsafe current = Atomic(Block.allocate(capacity: Self.minCapacity, hasBounds: hasBounds))
+        unsafe current = .allocate(capacity: Self.segments)
+        for segment in 0..<Self.segments {
+            let block = unsafe Block.allocate(capacity: Self.minCapacity, hasBounds: hasBounds)
+            unsafe (current + segment).initialize(to: Atomic(block))
+        }
         hazards = HazardPointers(count: Self.maxReaders)
     }
 
     deinit {
-        unsafe Block.free(unsafe current.load(ordering: .acquiring))
+        for segment in 0..<Self.segments { unsafe Block.free(current[segment].load(ordering: .acquiring)) }
+        unsafe current.deinitialize(count: Self.segments).deallocate()
     }
 
     /// What a look-up found.
@@ -65,8 +78,7 @@ import Synchronization
             return unsafe memory
         }
 
-        static func free(_ block: UnsafeMutablePointer<Block>?) {
-            guard let block = unsafe block else { return }
+        static func free(_ block: UnsafeMutablePointer<Block>) {
             unsafe Glibc.free(block.pointee.keys)
             unsafe Glibc.free(block.pointee.bounds)
             unsafe Glibc.free(block.pointee.expiries)
@@ -74,18 +86,20 @@ import Synchronization
         }
     }
 
-    /// The slot where the search for a key begins. The secret keeps anyone who can choose identifiers from filling one
-    /// run of slots.
-    private func firstSlot(_ high: UInt64, _ low: UInt64, _ capacity: Int) -> Int {
-        let product = (high ^ secret.0).multipliedFullWidth(by: low ^ secret.1)
+    /// Where a key is: its segment, and the fraction of the segment's block, in 64 bits, at which the search begins. The
+    /// secret keeps anyone who can choose identifiers from filling one run of slots.
+    fileprivate func place(of key: RevocationKey) -> (segment: Int, fraction: UInt64) {
+        let product = (key.high ^ secret.0).multipliedFullWidth(by: key.low ^ secret.1)
         let mixed = product.high ^ product.low
-        return Int(mixed.multipliedFullWidth(by: UInt64(capacity)).high)
+        return (Int(mixed >> (64 - Self.segmentBits)), mixed << Self.segmentBits)
     }
 
-    fileprivate func find(_ key: RevocationKey, in block: UnsafeMutablePointer<Block>) -> (slot: Int, found: Bool) {
+    fileprivate func find(
+        _ key: RevocationKey, from fraction: UInt64, in block: UnsafeMutablePointer<Block>
+    ) -> (slot: Int, found: Bool) {
         let capacity = unsafe block.pointee.capacity
         let keys = unsafe block.pointee.keys
-        var slot = firstSlot(key.high, key.low, capacity)
+        var slot = Int(fraction.multipliedFullWidth(by: UInt64(capacity)).high)
         // SAFETY: slot stays below capacity, and the block is alive: the caller is the writer or announced it.
         while true {
             let high = unsafe keys[2 * slot].load(ordering: .acquiring)
@@ -113,8 +127,9 @@ import Synchronization
 
         /// Amortised O(1).
         func match(_ key: RevocationKey) -> Match {
-            let block = unsafe announceCurrent()
-            let (slot, found) = unsafe table.find(key, in: block)
+            let (segment, fraction) = table.place(of: key)
+            let block = unsafe announceCurrent(segment)
+            let (slot, found) = unsafe table.find(key, from: fraction, in: block)
             var match = Match.absent
             if found {
                 let bound = unsafe block.pointee.bounds.map { bounds in
@@ -126,13 +141,13 @@ import Synchronization
             return match
         }
 
-        private func announceCurrent() -> UnsafeMutablePointer<Block> {
+        private func announceCurrent(_ segment: Int) -> UnsafeMutablePointer<Block> {
             while true {
-                let block = unsafe table.current.load(ordering: .acquiring)
+                let block = unsafe table.current[segment].load(ordering: .acquiring)
                 table.hazards.announce(UInt(bitPattern: block), at: place)
                 // Sequentially consistent, as the announcement is: either the writer sees it, or this load sees the
                 // writer's new block and the loop goes round.
-                if unsafe table.current.load(ordering: .sequentiallyConsistent) == block, let block = unsafe block {
+                if unsafe table.current[segment].load(ordering: .sequentiallyConsistent) == block {
                     return unsafe block
                 }
             }
@@ -144,28 +159,38 @@ import Synchronization
     /// The only way to change a table. Not copyable: there is one for each table, and whoever owns it is the writer.
     @safe struct Writer: ~Copyable {
         private let table: ConcurrentTable
-        private var block: UnsafeMutablePointer<Block>
+        private var segments: [Segment]
         private var retired: [UnsafeMutablePointer<Block>]
         /// Entries of each kind, by the kind's byte; the expired ones not yet dropped included.
         private(set) var counts = [Int](repeating: 0, count: 256)
         private(set) var count = 0
+        /// Cells of all blocks, the retired ones not included.
+        private var capacity: Int
         /// Entries by period of expiry, each of 64 s: says when dropping the expired is worth its cost.
         private var expiring: [UInt32: Int] = [:]
         private var expired = 0
         private var dropsBeforeSeconds: Int64 = 0
+        /// What ``prefetch(_:)`` read: kept, so that reading it is not left out.
+        private var prefetched: UInt64 = 0
+
+        /// A block, and how many of its cells are taken.
+        @unsafe private struct Segment {
+            var block: UnsafeMutablePointer<Block>
+            var count = 0
+        }
 
         /// - Precondition: called once for a table.
         init(_ table: ConcurrentTable) {
             self.table = table
-            guard let block = unsafe table.current.load(ordering: .acquiring) else {
-                preconditionFailure("a table without a block")
+            unsafe segments = (0..<ConcurrentTable.segments).map { segment in
+                unsafe Segment(block: table.current[segment].load(ordering: .acquiring))
             }
-            unsafe self.block = unsafe block
             unsafe retired = []
+            capacity = ConcurrentTable.segments * ConcurrentTable.minCapacity
         }
 
         deinit {
-            // The current block is the table's to free; a retired one may still be announced, so wait for its readers.
+            // The current blocks are the table's to free; a retired one may still be announced: wait for its readers.
             var blocks = unsafe retired
             while let block = unsafe blocks.popLast() {
                 while table.hazards.announces(UInt(bitPattern: block)) { sched_yield() }
@@ -174,23 +199,33 @@ import Synchronization
         }
 
         /// Bytes of memory of the table, retired blocks not included.
-        var bytes: Int { unsafe block.pointee.capacity * (table.hasBounds ? 28 : 20) }
+        var bytes: Int { capacity * (table.hasBounds ? 28 : 20) }
 
-        func contains(_ key: RevocationKey) -> Bool { unsafe table.find(key, in: block).found }
+        private func find(_ key: RevocationKey) -> (block: UnsafeMutablePointer<Block>, slot: Int, found: Bool) {
+            let (segment, fraction) = table.place(of: key)
+            let block = unsafe segments[segment].block
+            let (slot, found) = unsafe table.find(key, from: fraction, in: block)
+            return unsafe (block, slot, found)
+        }
+
+        func contains(_ key: RevocationKey) -> Bool { unsafe find(key).found }
 
         /// Whether putting this would change nothing.
         func covers(_ key: RevocationKey, expiresAtSeconds: UInt32, bound: Int64) -> Bool {
-            let (slot, found) = unsafe table.find(key, in: block)
+            let (block, slot, found) = unsafe find(key)
             guard found, unsafe block.pointee.expiries[slot] >= expiresAtSeconds else { return false }
             return unsafe block.pointee.bounds.map { unsafe $0[slot].load(ordering: .relaxed) >= bound } ?? true
         }
 
         /// Every entry, in no order: O(capacity).
         func forEach(_ body: (_ key: RevocationKey, _ expiresAtSeconds: UInt32, _ bound: Int64) -> Void) {
-            for slot in 0..<(unsafe block.pointee.capacity) {
-                guard let key = unsafe key(at: slot, in: block) else { continue }
-                let bound = unsafe block.pointee.bounds?[slot].load(ordering: .relaxed) ?? .max
-                body(key, unsafe block.pointee.expiries[slot], bound)
+            for segment in 0..<ConcurrentTable.segments {
+                let block = unsafe segments[segment].block
+                for slot in 0..<(unsafe block.pointee.capacity) {
+                    guard let key = unsafe key(at: slot, in: block) else { continue }
+                    let bound = unsafe block.pointee.bounds?[slot].load(ordering: .relaxed) ?? .max
+                    body(key, unsafe block.pointee.expiries[slot], bound)
+                }
             }
         }
 
@@ -201,68 +236,116 @@ import Synchronization
                 low: unsafe keys[2 * slot + 1].load(ordering: .relaxed))
         }
 
+        /// Has the processor fetch what ``put(_:expiresAtSeconds:bound:)`` of this key will need. Done for some keys
+        /// before the first of them is put, their waits for memory overlap.
+        mutating func prefetch(_ key: RevocationKey) {
+            let (segment, fraction) = table.place(of: key)
+            let block = unsafe segments[segment].block
+            let slot = Int(fraction.multipliedFullWidth(by: UInt64(unsafe block.pointee.capacity)).high)
+            prefetched &+= unsafe block.pointee.keys[2 * slot].load(ordering: .relaxed)
+            prefetched &+= UInt64(unsafe block.pointee.expiries[slot])
+        }
+
         /// Adds `key`, or raises its expiry and bound where these are higher: the strictest of all that was put stays.
         /// Amortised O(1).
         mutating func put(_ key: RevocationKey, expiresAtSeconds: UInt32, bound: Int64) {
-            var (slot, found) = unsafe table.find(key, in: block)
-            let expiries = unsafe block.pointee.expiries
+            let (segment, fraction) = table.place(of: key)
+            var block = unsafe segments[segment].block
+            var (slot, found) = unsafe table.find(key, from: fraction, in: block)
             if found {
-                let before = unsafe expiries[slot]
+                let before = unsafe block.pointee.expiries[slot]
                 guard expiresAtSeconds > before || table.hasBounds else { return }
                 expiring[before >> 6, default: 1] -= 1
-                unsafe expiries[slot] = max(before, expiresAtSeconds)
-                expiring[unsafe expiries[slot] >> 6, default: 0] += 1
+                unsafe block.pointee.expiries[slot] = max(before, expiresAtSeconds)
+                expiring[unsafe block.pointee.expiries[slot] >> 6, default: 0] += 1
                 unsafe block.pointee.bounds?[slot].max(bound, ordering: .releasing)
                 return
             }
             // At most four fifths full: a miss then probes about 13 cells, most of them in two cache lines.
-            if 5 * (count + 1) > 4 * (unsafe block.pointee.capacity) {
-                rebuild()
-                slot = unsafe table.find(key, in: block).slot
+            if 5 * (unsafe segments[segment].count + 1) > 4 * (unsafe block.pointee.capacity) {
+                rebuild(segment)
+                unsafe block = unsafe segments[segment].block
+                slot = unsafe table.find(key, from: fraction, in: block).slot
             }
-            insert(key, expiresAtSeconds, bound, at: slot)
+            unsafe insert(key, expiresAtSeconds, bound, into: block, at: slot)
+            unsafe segments[segment].count += 1
+            count += 1
+            counts[Int(key.high >> 56)] += 1
             expiring[expiresAtSeconds >> 6, default: 0] += 1
         }
 
-        private mutating func insert(_ key: RevocationKey, _ expiry: UInt32, _ bound: Int64, at slot: Int) {
+        private func insert(
+            _ key: RevocationKey, _ expiry: UInt32, _ bound: Int64, into block: UnsafeMutablePointer<Block>,
+            at slot: Int
+        ) {
             unsafe block.pointee.expiries[slot] = expiry
             unsafe block.pointee.bounds?[slot].store(bound, ordering: .relaxed)
             unsafe block.pointee.keys[2 * slot + 1].store(key.low, ordering: .relaxed)
             unsafe block.pointee.keys[2 * slot].store(key.high, ordering: .releasing)
-            count += 1
-            counts[Int(key.high >> 56)] += 1
+        }
+
+        /// Makes room for this many entries in all, at once: then putting them need not grow the table step by step.
+        mutating func reserve(_ entries: Int) {
+            let share = entries / ConcurrentTable.segments
+            for segment in 0..<ConcurrentTable.segments
+            where 4 * (unsafe segments[segment].block.pointee.capacity) < 5 * share {
+                // Keys do not spread evenly: four standard deviations more.
+                rebuild(segment, atLeast: share + 4 * Int(Double(share).squareRoot()))
+            }
         }
 
         /// Lets entries go that expired before `seconds` since 1970. The memory is given back when a quarter of the
         /// entries can go; until then they stay, which is always safe.
-        mutating func drop(before seconds: Int64) {
-            guard seconds > dropsBeforeSeconds else { return }
-            dropsBeforeSeconds = seconds
-            for (period, entries) in expiring where (Int64(period) + 1) << 6 <= seconds {
+        ///
+        /// - Parameter isRoomNeeded: gives it back in any case.
+        mutating func drop(before seconds: Int64, isRoomNeeded: Bool = false) {
+            guard seconds > dropsBeforeSeconds || isRoomNeeded else { return }
+            dropsBeforeSeconds = max(dropsBeforeSeconds, seconds)
+            for (period, entries) in expiring where (Int64(period) + 1) << 6 <= dropsBeforeSeconds {
                 expired += entries
                 expiring[period] = nil
             }
-            if expired > 512, 4 * expired > count { rebuild() }
+            if isRoomNeeded || (expired > 512 && 4 * expired > count) {
+                for segment in 0..<ConcurrentTable.segments { rebuild(segment) }
+                expired = 0
+            }
             reclaim()
         }
 
-        /// Moves what has not expired into a new block of twice its size, and publishes that. O(capacity); readers go
-        /// on in the old block meanwhile.
-        private mutating func rebuild() {
-            let old = unsafe block
-            let capacity = unsafe old.pointee.capacity
-            let survivors = (0..<capacity).count { slot in unsafe stays(slot, in: old) }
-            unsafe block = unsafe Block.allocate(
-                capacity: max(ConcurrentTable.minCapacity, survivors * 2), hasBounds: table.hasBounds)
-            count = 0
-            expired = 0
-            for kind in RevocationKind.allCases { counts[Int(kind.rawValue)] = 0 }
-            for slot in 0..<capacity where unsafe stays(slot, in: old) {
-                guard let key = unsafe key(at: slot, in: old) else { preconditionFailure("a cell without a kind") }
-                let bound = unsafe old.pointee.bounds?[slot].load(ordering: .relaxed) ?? .max
-                unsafe insert(key, old.pointee.expiries[slot], bound, at: table.find(key, in: block).slot)
+        /// The first second since 1970 before which at least so many entries expire; nil when there are fewer.
+        func second(beforeWhichExpire entries: Int) -> Int64? {
+            var sum = expired
+            for (period, entriesThen) in expiring.sorted(by: { $0.key < $1.key }) {
+                sum += entriesThen
+                if sum >= entries { return (Int64(period) + 1) << 6 }
             }
-            unsafe table.current.store(block, ordering: .sequentiallyConsistent)
+            return nil
+        }
+
+        /// Moves what has not expired into a new block that has room for some more, and publishes that.
+        /// O(capacity of the segment); readers go on in the old block meanwhile.
+        private mutating func rebuild(_ segment: Int, atLeast entries: Int = 0) {
+            let old = unsafe segments[segment].block
+            let survivors = (0..<(unsafe old.pointee.capacity)).count { slot in unsafe stays(slot, in: old) }
+            // 0.63 to 0.72 full, each segment a little otherwise, so that they do not all grow at the same time.
+            let cells = ConcurrentTable.minCapacity + max(survivors, entries) * (1424 + 3 * segment) / 1024
+            let block = unsafe Block.allocate(capacity: cells, hasBounds: table.hasBounds)
+            for slot in 0..<(unsafe old.pointee.capacity) {
+                guard let key = unsafe key(at: slot, in: old) else { continue }
+                guard unsafe stays(slot, in: old) else {
+                    counts[Int(key.high >> 56)] -= 1
+                    continue
+                }
+                let bound = unsafe old.pointee.bounds?[slot].load(ordering: .relaxed) ?? .max
+                let place = unsafe table.find(key, from: table.place(of: key).fraction, in: block).slot
+                unsafe insert(key, old.pointee.expiries[slot], bound, into: block, at: place)
+            }
+            let dropped = unsafe segments[segment].count - survivors
+            count -= dropped
+            expired -= dropped
+            capacity += unsafe block.pointee.capacity - old.pointee.capacity
+            unsafe segments[segment] = unsafe Segment(block: block, count: survivors)
+            unsafe table.current[segment].store(block, ordering: .sequentiallyConsistent)
             unsafe retired.append(old)
             reclaim()
         }

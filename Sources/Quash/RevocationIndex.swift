@@ -3,8 +3,12 @@ import Synchronization
 /// A validator's set of revocations: exact, in memory, O(1), shared by every loop of the process.
 ///
 /// It grows only (invariant S2): an entry leaves when the greatest civil time ever seen has passed its expiry by the
-/// clock skew and ``Retention/margin``, and for no other reason. Applying is idempotent and commutative, so entries may
+/// clock skew and ``Retention/margin``, and for no other reason; applying is idempotent and commutative, so entries may
 /// come twice, late, and in any order.
+///
+/// When it is full, the revocations that expire first give way to the new, and every token that expires by then is
+/// refused, a little before its time: ``droppedBy`` says until when. So what is refused becomes coarser, and never less.
+/// A token is cut short by ``longestCut`` at most: where that makes no room, the index refuses.
 ///
 /// One ``Writer`` changes it, on the feed's thread. Each loop reads through a ``Reader`` of its own, without a lock.
 public final class RevocationIndex: Sendable {
@@ -15,6 +19,9 @@ public final class RevocationIndex: Sendable {
     private let statistics = Statistics()
 
     private let hasWriter = Atomic(false)
+
+    /// How long before its time a token may be refused when the index is full: five minutes.
+    public static let longestCut: Duration = .seconds(300)
 
     /// An index without entries.
     public init() {}
@@ -39,9 +46,9 @@ public final class RevocationIndex: Sendable {
     /// has.
     public var changes: UInt64 { statistics.changes.load(ordering: .acquiring) }
 
-    /// The greatest civil time by which anything was dropped. A decision judges `exp` by this, if it is later than its
-    /// own clock, **after** it looked for revocations: so what was dropped as expired is refused as expired, even by a
-    /// thread whose clock never showed that time.
+    /// The greatest civil time by which anything was dropped; later than any clock's when the index was full. A decision
+    /// judges `exp` by this, if it is later than its own clock, **after** it looked for revocations: so what was dropped
+    /// as expired is refused as expired, even by a thread whose clock never showed that time.
     public var droppedBy: WallInstant {
         WallInstant(milliseconds: statistics.droppedByMilliseconds.load(ordering: .acquiring))
     }
@@ -110,6 +117,7 @@ public final class RevocationIndex: Sendable {
         private var bounded: ConcurrentTable.Writer
         private let maxRevocations: Int
         private let graceSeconds: Int64
+        private var latest = WallInstant(milliseconds: 0)
 
         fileprivate init(_ index: RevocationIndex, maxRevocations: Int, clockSkew: Duration) {
             statistics = index.statistics
@@ -148,26 +156,47 @@ public final class RevocationIndex: Sendable {
             return revocations
         }
 
+        /// Makes room for this many revocations at once, or for as many as the ceiling allows. Only saves time.
+        public mutating func reserve(_ revocations: Int) {
+            plain.reserve(min(revocations, maxRevocations))
+            publish()
+        }
+
         /// Adds revocations; the strictest of equal keys stays. Amortised O(1) each.
         ///
-        /// - Throws: ``IndexFull`` when the ceiling is reached; what came before in the list is in.
-        public mutating func apply(_ revocations: some Sequence<Revocation>) throws(IndexFull) {
+        /// - Throws: ``IndexFull`` when the ceiling is reached and cutting tokens short by
+        ///   ``RevocationIndex/longestCut`` does not make room; what came before in the list is in.
+        public mutating func apply(_ revocations: [Revocation]) throws(IndexFull) {
             defer { publish() }
-            for revocation in revocations { try apply(revocation) }
+            for start in stride(from: 0, to: revocations.count, by: Self.prefetched) {
+                let group = start..<min(start + Self.prefetched, revocations.count)
+                for place in group where revocations[place].issuedBefore == nil {
+                    plain.prefetch(revocations[place].key)
+                }
+                for place in group { try apply(revocations[place]) }
+            }
         }
+
+        /// Look-ups whose waits for memory overlap.
+        private static let prefetched = 16
 
         private mutating func apply(_ revocation: Revocation) throws(IndexFull) {
             let key = revocation.key
             if count >= maxRevocations {
                 let known = revocation.issuedBefore == nil ? plain.contains(key) : bounded.contains(key)
-                guard known else { throw IndexFull(maxRevocations: maxRevocations) }
+                guard known || isCut(revocation) else {
+                    try makeRoom()
+                    return try apply(revocation)
+                }
             }
-            // The count first (publish() makes it exact), because a reader does not look for a kind of which there is
+            // Before the entry (publish() makes it exact), because a reader does not look for a kind of which there is
             // none.
-            statistics.entries[key.kind].add(1, ordering: .releasing)
+            if statistics.entries[key.kind].load(ordering: .relaxed) == 0 {
+                statistics.entries[key.kind].store(1, ordering: .releasing)
+            }
             if let bound = revocation.issuedBefore {
                 bounded.put(key, expiresAtSeconds: revocation.expiresAtSeconds, bound: bound.milliseconds)
-            } else {
+            } else if !isCut(revocation) {
                 plain.put(key, expiresAtSeconds: revocation.expiresAtSeconds, bound: .max)
             }
         }
@@ -176,10 +205,37 @@ public final class RevocationIndex: Sendable {
         ///
         /// - Parameter latest: the greatest civil time ever seen: expiry does not go back with a clock that does.
         public mutating func expire(at latest: WallInstant) {
-            statistics.droppedByMilliseconds.max(latest.milliseconds, ordering: .sequentiallyConsistent)
-            plain.drop(before: latest.seconds - graceSeconds)
-            bounded.drop(before: latest.seconds - graceSeconds)
+            self.latest = max(self.latest, latest)
+            drop(by: latest)
+        }
+
+        private mutating func drop(by instant: WallInstant, isRoomNeeded: Bool = false) {
+            statistics.droppedByMilliseconds.max(instant.milliseconds, ordering: .sequentiallyConsistent)
+            plain.drop(before: instant.seconds - graceSeconds, isRoomNeeded: isRoomNeeded)
+            bounded.drop(before: instant.seconds - graceSeconds)
             publish()
+        }
+
+        /// Lets an eighth of the entries go, those that expire first, although they have not.
+        private mutating func makeRoom() throws(IndexFull) {
+            let end = (latest + RevocationIndex.longestCut).seconds - graceSeconds
+            guard let second = plain.second(beforeWhichExpire: maxRevocations / 8 + 1), second <= end else {
+                throw IndexFull(maxRevocations: maxRevocations)
+            }
+            drop(by: WallInstant(seconds: second + graceSeconds), isRoomNeeded: true)
+        }
+
+        /// Whether tokens are refused before they expire, because the index was full. Until the time of the last
+        /// ``expire(at:)`` has come to that.
+        public var cutsTokensShort: Bool {
+            latest.milliseconds < statistics.droppedByMilliseconds.load(ordering: .relaxed)
+        }
+
+        /// Whether what it revokes was cut short, and is refused without it.
+        private func isCut(_ revocation: Revocation) -> Bool {
+            let droppedBy = statistics.droppedByMilliseconds.load(ordering: .relaxed)
+            return revocation.issuedBefore == nil
+                && Int64(revocation.expiresAtSeconds) + graceSeconds < droppedBy / 1000
         }
 
         private func publish() {

@@ -120,6 +120,70 @@ import Testing
         #expect((0..<10).allSatisfy { reader.revokes(Revocation.token($0).key, issuedAt: Self.now) })
     }
 
+    /// What expires first gives way, and every token that expires by then is refused instead.
+    @Test func S2_aFullIndexCutsTokensShortInsteadOfForgetting() throws {
+        let index = RevocationIndex()
+        var writer = index.makeWriter(maxRevocations: 1000, clockSkew: .seconds(1))
+        let start = Self.now.seconds
+        writer.expire(at: Self.now)
+        let reader = RevocationIndex.Reader(index)
+        // Expiring from now to a quarter of an hour from now, in an order of its own.
+        let expiries = (0..<1100).map { number in UInt32(start + Int64(number * 7919 % 900)) }
+        for number in 0..<1100 { try writer.apply([.token(UInt64(number), expiresAtSeconds: expiries[number])]) }
+        let cut = index.droppedBy.seconds
+        #expect(cut > start && cut <= start + 300)
+        let isCutting = writer.cutsTokensShort
+        #expect(isCutting && writer.count <= 1000)
+        var gone = 0
+        for number in 0..<1100 {
+            let isThere = reader.revokes(Revocation.token(UInt64(number)).key, issuedAt: Self.now)
+            // By `exp` and the skew, as a decision judges it.
+            let isExpired = cut >= Int64(expiries[number]) + 1
+            #expect(isThere || isExpired, "token \(number) is forgotten")
+            gone += isThere ? 0 : 1
+        }
+        #expect(gone >= 126)
+        // What comes again and is refused already takes no room.
+        let before = writer.count
+        try writer.apply((0..<1100).map { .token(UInt64($0), expiresAtSeconds: expiries[$0]) })
+        #expect(writer.count == before)
+        writer.expire(at: WallInstant(seconds: cut))
+        let isStillCutting = writer.cutsTokensShort
+        #expect(!isStillCutting)
+    }
+
+    /// Tokens that live on for longer than five minutes are not cut: the index refuses, and keeps what it has.
+    @Test func S2_aFullIndexCutsNoTokenByMoreThanItMay() throws {
+        let index = RevocationIndex()
+        var writer = index.makeWriter(maxRevocations: 1000, clockSkew: .seconds(1))
+        writer.expire(at: Self.now)
+        let expiry = UInt32(Self.now.seconds + 900)
+        try writer.apply((0..<1000).map { .token($0, expiresAtSeconds: expiry) })
+        #expect(throws: IndexFull(maxRevocations: 1000)) {
+            try writer.apply([.token(1000, expiresAtSeconds: expiry)])
+        }
+        #expect(index.droppedBy == Self.now && index.count(of: .token) == 1000)
+        // The same some minutes later: now they may be.
+        writer.expire(at: WallInstant(seconds: Self.now.seconds + 750))
+        try writer.apply([.token(1000, expiresAtSeconds: expiry + 600)])
+        #expect(index.droppedBy.seconds >= Int64(expiry) + 1 && index.count(of: .token) == 1)
+    }
+
+    /// Room that is made before is the same as room that grows.
+    @Test(arguments: [0, 1, 63, 64, 1000, 50_000])
+    func reservedRoomChangesNothing(entries: Int) throws {
+        let index = RevocationIndex()
+        var writer = writer(index, max: 20_000)
+        try writer.apply((0..<1000).map { Revocation.token($0) })
+        writer.reserve(entries)
+        let bytes = index.bytes
+        try writer.apply((1000..<20_000).map { Revocation.token($0) })
+        let reader = RevocationIndex.Reader(index)
+        #expect((0..<20_000).allSatisfy { reader.revokes(Revocation.token($0).key, issuedAt: Self.now) })
+        if entries > 20_000 { #expect(index.bytes == bytes, "not more than the ceiling, and enough for that") }
+        #expect(index.bytes < 20_000 * 40)
+    }
+
     /// Two readers look for what is in while the writer grows and drops. A block freed under a reader shows as a
     /// missing entry, a crash, or a report of the address sanitizer.
     @Test func readersBesideABusyWriterNeverMissAnEntry() throws {

@@ -241,6 +241,28 @@ import Testing
         #expect(fixture.outcome(token) == .refused(.invalid(.expired)))
     }
 
+    /// The index was full. Being cut short makes nothing valid earlier.
+    @Test func S2_aTokenThatWasCutShortIsRefusedAsExpired() throws {
+        let fixture = try ValidatorFixture(cachedTokens: 8)
+        let start = ValidatorFixture.startSeconds
+        let (short, long) = (
+            try fixture.token(ValidatorFixture.claims(lifetimeSeconds: 150)), try fixture.token()
+        )
+        var early = ValidatorFixture.claims()
+        early.notBefore = NumericDate(seconds: start + 200)
+        let later = try fixture.token(early)
+        fixture.writer.expire(at: WallInstant(seconds: start))
+        func verdicts() -> [Outcome] { [short, long, later].map { fixture.outcome($0) } }
+        #expect(verdicts() == [.accepted, .accepted, .refused(.invalid(.notYetValid))])
+        // One more than there may be.
+        for number in 0...1000 {
+            let expiry = UInt32(start + (number < 600 ? 150 : 900))
+            try fixture.revoke(.token("other \(number)"), expiresAtSeconds: expiry)
+        }
+        #expect(fixture.index.droppedBy.seconds > start + 200)
+        #expect(verdicts() == [.refused(.invalid(.expired)), .accepted, .refused(.invalid(.notYetValid))])
+    }
+
     @Test func expiryIsToTheSecondAndAllowsTheSkew() throws {
         for (skew, accepted) in [(0, 899), (60, 959)] as [(Int64, Int64)] {
             let fixture = try ValidatorFixture(clockSkew: .seconds(skew))

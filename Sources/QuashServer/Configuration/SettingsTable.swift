@@ -105,7 +105,9 @@ package enum SettingsTable {
         "Event loops that decide requests, each on a thread of its own.")
     static let maxRevocations = Setting(
         "max-revocations", .integer(1000...1_000_000_000), default: .text("10000000"),
-        "Revocations that the index may hold, about 32 bytes each; a node that would need more refuses every token.")
+        "Revocations that the index may hold, about 28 bytes each. A node that would need more refuses tokens up to "
+            + "five minutes before they expire, instead of keeping what revokes these; if that is not enough, every token."
+    )
 
     static let tokenCache = Setting(
         "token-cache", roles: [.validator], .integer(0...16_777_216), default: .text("32768"),

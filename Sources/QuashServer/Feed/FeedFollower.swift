@@ -50,6 +50,7 @@ final class FeedFollower {
     private var isFollowing = false
     private var isLeaving = false
     private var isOutageTold = false
+    private var isCutTold = false
 
     /// Called when no epoch is open; an issuer opens one.
     var recoveryNeeded: () -> Void = {}
@@ -86,7 +87,7 @@ final class FeedFollower {
     func start() {
         wakeTimer = Timer(on: loop) { [weak self] in self?.wake() }
         expiryTimer = Timer(on: loop) { [weak self] in self?.expire() }
-        expiryTimer?.start(after: Self.expiryInterval, repeating: Self.expiryInterval)
+        expiryTimer?.start(after: .zero, repeating: Self.expiryInterval)
         inspectionTimer = Timer(on: loop) { [weak self] in self?.inspect() }
         client = RedisClient(on: loop, options: settings.redis) { [weak self] in self?.stateChanged($0) }
         subscriber = RedisSubscriber(on: loop, options: settings.redis, channels: [FeedScript.channel]) {
@@ -204,6 +205,7 @@ final class FeedFollower {
     private func expire() {
         latestWall = max(latestWall, ClockReading.now().wall)
         writer.expire(at: latestWall)
+        tellIfCut()
     }
 
     // MARK: What to do
@@ -233,7 +235,8 @@ final class FeedFollower {
         do {
             mirror?.keep(revocations)
             try writer.apply(settings.sessionRetention == .zero ? revocations : revocations.map(prolonged))
-            for revocation in revocations { metrics.applied(revocation.key.kind) }
+            metrics.applied(revocations)
+            tellIfCut()
             return true
         } catch {
             log.critical(
@@ -242,6 +245,15 @@ final class FeedFollower {
             perform(feed.applyFailed())
             return false
         }
+    }
+
+    private func tellIfCut() {
+        guard writer.cutsTokensShort != isCutTold else { return }
+        isCutTold.toggle()
+        guard isCutTold else { return log.notice("the index has room again: no token is cut short") }
+        log.critical(
+            "the index is full: tokens are refused up to five minutes before they expire",
+            metadata: ["max-revocations": "\(settings.maxRevocations)"])
     }
 
     private func prolonged(_ revocation: Revocation) -> Revocation {
@@ -294,6 +306,7 @@ final class FeedFollower {
         client?.send(command, timeout: Self.answerTimeout) { [weak self] result in
             self?.answered(result, as: LiveDirectory.init) { [weak self] directory in
                 guard let self else { return }
+                writer.reserve(directory.bytes.values.reduce(0, +) / RevocationCodec.plainBytes)
                 perform(feed.received(directory, now: .now()))
             }
         }

@@ -17,6 +17,12 @@ package final class FeedMetrics: Sendable {
         "quash_index_entries", "Revocations in the index.", labels: ["kind"])
     /// Memory of the index.
     package let indexBytes = MetricFamily<Gauge>("quash_index_bytes", "Memory that the index takes.")
+    /// Revocations that the index may hold.
+    package let indexLimit = MetricFamily<Gauge>(
+        "quash_index_entries_limit", "Revocations that the index may hold: max-revocations.")
+    /// Seconds.
+    package let cut = MetricFamily<Gauge>(
+        "quash_index_cut_seconds", "How long before they expire tokens are refused, because the index was full.")
     /// The applied sequence.
     package let sequence = MetricFamily<Gauge>(
         "quash_feed_sequence", "The sequence up to which everything is applied; it starts again with each epoch.")
@@ -42,10 +48,12 @@ package final class FeedMetrics: Sendable {
         propagated = propagation.cell()
     }
 
-    /// A revocation of this kind entered the index.
-    package func applied(_ kind: RevocationKind) {
+    /// These revocations entered the index.
+    package func applied(_ revocations: [Revocation]) {
+        var counts = [Int](repeating: 0, count: applied.count)
         // Raw values count from 1, in the order of the cases.
-        applied[Int(kind.rawValue) - 1].increment()
+        for revocation in revocations { counts[Int(revocation.key.kind.rawValue) - 1] += 1 }
+        for (counter, count) in zip(applied, counts) where count > 0 { counter.increment(by: UInt64(count)) }
     }
 
     /// A published commit was applied.
@@ -56,7 +64,10 @@ package final class FeedMetrics: Sendable {
     }
 
     package var sources: [any MetricSource] {
-        [revocations, propagation, indexEntries, indexBytes, sequence, age, gaps, resyncs, lease, redisUp]
+        [
+            revocations, propagation, indexEntries, indexBytes, indexLimit, cut, sequence, age, gaps, resyncs, lease,
+            redisUp,
+        ]
     }
 }
 

@@ -24,7 +24,7 @@ final class FeedThread: Sendable {
     ) throws(LoopError) {
         thread = try LoopThread(name: "quash-feed")
         follower = LoopBound(Box())
-        metrics.observe(index: index, lease: lease, status: status)
+        metrics.observe(index: index, maxRevocations: settings.maxRevocations, lease: lease, status: status)
         thread.submit { [thread, follower, index, lease, status, metrics] loop in
             let feed = FeedFollower(
                 on: loop, settings: settings, index: index, lease: lease, status: status, metrics: metrics, log: log)

@@ -98,8 +98,9 @@ struct MetricsTests {
 
     @Test func theFeedsMetricsHaveTheirPublishedNames() throws {
         let metrics = FeedMetrics()
-        for kind in RevocationKind.allCases { metrics.applied(kind) }
-        metrics.applied(.subject)
+        let keys = RevocationKind.allCases.map { RevocationKey(kind: $0, identifier: [UInt8](repeating: 1, count: 15)) }
+        metrics.applied(keys.map { Revocation(key: $0, expiresAtSeconds: 1) })
+        metrics.applied([Revocation(key: .subject("alice"), expiresAtSeconds: 1)])
         let now = ClockReading(boot: BootInstant(nanoseconds: 0), wallNanoseconds: 1_800_000_000_003_000_000)
         metrics.propagated(from: 1_800_000_000_000_000, to: now)
         metrics.indexEntries.observe("jti") { 3 }
