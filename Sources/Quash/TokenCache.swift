@@ -1,4 +1,5 @@
 import Glibc
+import QuashJWT
 
 /// Tokens that one loop has verified, by a keyed hash of all their bytes: what cannot change of a decision is done
 /// once.
@@ -15,11 +16,13 @@ import Glibc
     private static let maxUses: UInt8 = 3
     private static let missesPerAging: UInt8 = 32
 
-    private let hash = SipHash.random()
+    private let hash = TokenHash.random(maxBytes: JWTLimits.maxTokenBytes)
     private let mask: Int
-    // SAFETY: all four have room for `mask + 1` sets, zeroed: a zero tag with a nil token is an empty entry. Zeroed
+    // SAFETY: all five have room for `mask + 1` sets, zeroed: a zero tag with a nil token is an empty entry. Zeroed
     // pages cost nothing until they are used.
-    private let tags: UnsafeMutablePointer<SipHash.Value>
+    /// Of each key some bits, those of a set in one cache line.
+    private let tags: UnsafeMutablePointer<UInt64>
+    private let keys: UnsafeMutablePointer<TokenHash.Value>
     private let tokens: UnsafeMutablePointer<KnownToken?>
     private let uses: UnsafeMutablePointer<UInt8>
     private let misses: UnsafeMutablePointer<UInt8>
@@ -33,6 +36,7 @@ import Glibc
         mask = sets - 1
         let entries = sets * Self.ways
         unsafe tags = zeroed(entries)
+        unsafe keys = zeroed(entries)
         unsafe tokens = zeroed(entries)
         unsafe uses = zeroed(entries)
         unsafe misses = zeroed(sets)
@@ -41,19 +45,23 @@ import Glibc
     deinit {
         removeAll()
         unsafe free(tags)
+        unsafe free(keys)
         unsafe free(tokens)
         unsafe free(uses)
         unsafe free(misses)
     }
 
     /// The name of a token here.
-    func key(of token: Span<UInt8>) -> SipHash.Value { hash.hash(token) }
+    ///
+    /// - Precondition: not longer than `JWTLimits.maxTokenBytes`.
+    func key(of token: Span<UInt8>) -> TokenHash.Value { hash.hash(token) }
 
     /// What is known of the token with this key. O(1).
-    func find(_ key: SipHash.Value) -> KnownToken? {
-        let first = first(of: key)
-        for entry in first..<first + Self.ways where unsafe tags[entry] == key {
-            guard let token = unsafe tokens[entry] else { continue }
+    func find(_ key: TokenHash.Value) -> KnownToken? {
+        let tag = Self.tag(of: key)
+        let first = first(of: tag)
+        for entry in first..<first + Self.ways where unsafe tags[entry] == tag {
+            guard unsafe keys[entry] == key, let token = unsafe tokens[entry] else { continue }
             unsafe uses[entry] = min(uses[entry] + 1, Self.maxUses)
             return token
         }
@@ -63,8 +71,8 @@ import Glibc
     /// Remembers a token that was not found, if it gets a place.
     ///
     /// - Parameter seconds: what has expired by then, since 1970, gives way first.
-    func insert(_ token: KnownToken, as key: SipHash.Value, at seconds: Int64) {
-        let first = first(of: key)
+    func insert(_ token: KnownToken, as key: TokenHash.Value, at seconds: Int64) {
+        let first = first(of: Self.tag(of: key))
         let set = first / Self.ways
         var victim: Int?
         for way in 0..<Self.ways {
@@ -97,13 +105,28 @@ import Glibc
         count = 0
     }
 
-    private func put(_ token: KnownToken, _ key: SipHash.Value, at entry: Int) {
-        unsafe tags[entry] = key
+    private func put(_ token: KnownToken, _ key: TokenHash.Value, at entry: Int) {
+        unsafe tags[entry] = Self.tag(of: key)
+        unsafe keys[entry] = key
         unsafe tokens[entry] = token
         unsafe uses[entry] = 0
     }
 
-    private func first(of key: SipHash.Value) -> Int { (Int(truncatingIfNeeded: key.high) & mask) * Self.ways }
+    /// Every bit of a key counts: the sums are of products, whose single bits are not even.
+    private static func tag(of key: TokenHash.Value) -> UInt64 {
+        var tag = UInt64(truncatingIfNeeded: key.count)
+        func take(_ word: UInt128) {
+            let product = (tag ^ UInt64(truncatingIfNeeded: word)).multipliedFullWidth(by: 0x9E37_79B9_7F4A_7C15)
+            tag = product.high ^ product.low
+        }
+        take(key.first)
+        take(key.first >> 64)
+        take(key.second)
+        take(key.second >> 64)
+        return tag
+    }
+
+    private func first(of tag: UInt64) -> Int { (Int(truncatingIfNeeded: tag) & mask) * Self.ways }
 }
 
 @available(*, unavailable)

@@ -65,11 +65,21 @@ public final class Validator {
 
     /// As ``validate(_:as:)``.
     package func judge(_ token: Span<UInt8>, as type: TokenType? = nil) -> Judgement {
-        let known: KnownToken
         switch know(token) {
-        case .accepted(let token): known = token
-        case let other: return other
+        case .accepted(let known): judge(known, as: type)
+        case let other: other
         }
+    }
+
+    /// As ``validate(_:as:)``; nil when a signature would have to be verified for it.
+    package func judgeRemembered(_ token: Span<UInt8>) -> Judgement? {
+        guard let cache, token.count <= JWTLimits.maxTokenBytes, let known = cache.find(cache.key(of: token)) else {
+            return nil
+        }
+        return judge(known, as: nil)
+    }
+
+    private func judge(_ known: KnownToken, as type: TokenType?) -> Judgement {
         if let type, known.verified.type != type { return .refused(.invalid(.wrongType)) }
         // Read before the revocations are looked up: if this thread is stopped after the look-up, the feed's thread may
         // apply what the look-up missed and extend the lease. That lease is not this decision's.
@@ -78,12 +88,6 @@ public final class Validator {
         let now = clock()
         if let refusal = refusal(of: known, now.wall) { return .refused(.invalid(refusal)) }
         return held.holds(at: now) && lease.holds(at: now) ? .accepted(known) : .unavailable(.leaseEnded)
-    }
-
-    /// Whether a decision about `token` needs no signature to be verified. Counts as a use of it.
-    package func remembers(_ token: Span<UInt8>) -> Bool {
-        guard let cache, token.count <= JWTLimits.maxTokenBytes else { return false }
-        return cache.find(cache.key(of: token)) != nil
     }
 
     /// A token that was signed by a known key and has not expired, **revoked or not**: enough to end what it belongs
@@ -118,12 +122,12 @@ public final class Validator {
     }
 
     private func refusal(of token: KnownToken, _ wall: WallInstant) -> TokenRefusal? {
-        latestWall = max(latestWall, wall, index.droppedBy)
+        latestWall = max(latestWall, wall)
         // Its revocation would be forgotten before it expires.
         if token.expiresAtSeconds > wall.seconds + Self.longestSeconds + clockSkewSeconds { return .tooLongLived }
         // RFC 7519 §4.1.4 and §4.1.5.
         let seconds = latestWall.seconds
-        if seconds >= token.expiresAtSeconds + clockSkewSeconds { return .expired }
+        if max(seconds, index.droppedBy.seconds) >= token.expiresAtSeconds + clockSkewSeconds { return .expired }
         return seconds + clockSkewSeconds < token.notBeforeSeconds ? .notYetValid : nil
     }
 

@@ -147,7 +147,7 @@ import Testing
         self.verified = verified
     }
 
-    private func key(_ number: Int) -> SipHash.Value {
+    private func key(_ number: Int) -> TokenHash.Value {
         let token = Array("token \(number)".utf8)
         return cache.key(of: token.span)
     }

@@ -74,7 +74,7 @@ final class ValidatorFixture {
         validator.genuineToken(token.span, as: type) != nil
     }
 
-    func remembers(_ token: [UInt8]) -> Bool { validator.remembers(token.span) }
+    func remembers(_ token: [UInt8]) -> Bool { validator.judgeRemembered(token.span) != nil }
 
     func outcome(_ token: [UInt8], as type: TokenType? = nil) -> Outcome {
         switch validator.validate(token.span, as: type) {

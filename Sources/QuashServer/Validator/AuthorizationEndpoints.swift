@@ -121,8 +121,8 @@ package final class AuthorizationEndpoints: HTTPResponder {
         }
         if waiting.isEmpty, budget.allows(in: exchange.loop.turn) {
             judge(token.span, exchange, allowed: allowed, query: query?.array ?? [], begun)
-        } else if validator.remembers(token.span) {
-            judge(token.span, exchange, allowed: allowed, query: query?.array ?? [], begun)
+        } else if let judgement = validator.judgeRemembered(token.span) {
+            answer(exchange, judgement, allowed: allowed, query: query?.array ?? [], begun)
         } else {
             wait(
                 Waiting(
@@ -160,7 +160,6 @@ package final class AuthorizationEndpoints: HTTPResponder {
     private func judge(
         _ token: Span<UInt8>, _ exchange: HTTPExchange, allowed: PreparedResponse, query: [UInt8], _ begun: LoopInstant
     ) {
-        defer { metrics.took(exchange.loop.now.nanoseconds - begun.nanoseconds) }
         let verifications = validator.verifications
         let judgement = validator.judge(token)
         if validator.verifications != verifications {
@@ -168,6 +167,14 @@ package final class AuthorizationEndpoints: HTTPResponder {
             if case .refused(.invalid) = judgement { failed = true }
             budget.spend(failed: failed)
         }
+        answer(exchange, judgement, allowed: allowed, query: query, begun)
+    }
+
+    private func answer(
+        _ exchange: HTTPExchange, _ judgement: Validator.Judgement, allowed: PreparedResponse, query: [UInt8],
+        _ begun: LoopInstant
+    ) {
+        defer { metrics.took(exchange.loop.now.nanoseconds - begun.nanoseconds) }
         switch judgement {
         case .accepted(let known):
             guard grants(known.verified, query) else {
