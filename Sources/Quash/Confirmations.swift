@@ -44,7 +44,7 @@ public struct Confirmations: Sendable {
 
     private struct Waiting {
         let id: ID
-        let confirmation: Fleet.Confirmation
+        var confirmation: Fleet.Confirmation
         let deadline: BootInstant
         /// The reading of the registry that may end it; nil while nodes are waited for.
         var reading: UInt64?
@@ -104,7 +104,9 @@ public struct Confirmations: Sendable {
     /// A node has said how far it is.
     public mutating func acknowledged(_ acknowledgement: Acknowledgement, now: ClockReading) -> [Action] {
         fleet.acknowledged(acknowledgement, now: now)
-        return waiting.isEmpty ? [] : settle(now.boot)
+        // Each waits for one node at a time.
+        let isAwaited = waiting.contains { $0.confirmation.nodes.last == acknowledgement.node }
+        return isAwaited ? settle(now.boot) : []
     }
 
     /// The instant of the last ``Action/wake(at:)`` has come.
@@ -124,10 +126,11 @@ public struct Confirmations: Sendable {
         fleet.observed(registry, of: epoch, now: now)
         var actions: [Action] = []
         waiting.removeAll { waiter in
-            guard let needed = waiter.reading, needed <= reading, epoch == waiter.confirmation.position.epoch,
-                fleet.progress(of: waiter.confirmation, now: now.boot) == .confirmed
+            var confirmation = waiter.confirmation
+            guard let needed = waiter.reading, needed <= reading, epoch == confirmation.position.epoch,
+                fleet.progress(of: &confirmation, now: now.boot) == .confirmed
             else { return false }
-            actions.append(.answer(waiter.id, .confirmed(after: now.boot - waiter.confirmation.committed)))
+            actions.append(.answer(waiter.id, .confirmed(after: now.boot - confirmation.committed)))
             return true
         }
         endReading(now.boot)
@@ -165,7 +168,7 @@ public struct Confirmations: Sendable {
         if first > 0 { next = min(next, nextWake) }
         var asks = false
         for var waiter in waiting[first...] {
-            let progress = fleet.progress(of: waiter.confirmation, now: now)
+            let progress = fleet.progress(of: &waiter.confirmation, now: now)
             guard progress != .superseded, now < waiter.deadline else {
                 ended.append(.answer(waiter.id, .unconfirmed))
                 continue

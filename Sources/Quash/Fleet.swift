@@ -43,8 +43,9 @@ public struct Fleet: Sendable {
         public let position: FeedPosition
         /// When this issuer had the answer that it was stored.
         public let committed: BootInstant
-        /// Who stood in the registry then.
-        public let nodes: [String]
+        /// Who stood in the registry then and was not found done with since. Who is done stays so: it has applied the
+        /// commit, or is granted its next lease together with it.
+        public fileprivate(set) var nodes: [String]
     }
 
     /// How far a confirmation has come.
@@ -133,24 +134,22 @@ public struct Fleet: Sendable {
         return Confirmation(position: position, committed: now.boot, nodes: registry.entries.map(\.node))
     }
 
-    /// Whether no node accepts any more what was committed (invariant S1).
-    public func progress(of confirmation: Confirmation, now: BootInstant) -> Progress {
+    /// Whether no node accepts any more what was committed (invariant S1). Over all calls for one confirmation, O(nodes).
+    public func progress(of confirmation: inout Confirmation, now: BootInstant) -> Progress {
         guard confirmation.position.epoch == epoch else { return .superseded }
         // Leases of the epoch before are in no registry: they were granted before this one began, or, by a Redis that
         // was replaced, at most a fence later (invariant S5).
         let recovered = began + Self.bound(longestLease) + fence
         guard now >= recovered else { return .pending(until: recovered) }
-        var until = confirmation.committed + Self.bound(longestLease)
+        let until = confirmation.committed + Self.bound(longestLease)
         guard now < until else { return .confirmed }
-        var isDone = true
-        for node in confirmation.nodes {
-            guard let member = members[node], member.applied < confirmation.position.sequence,
-                now < member.leaseEnds
-            else { continue }
-            isDone = false
-            until = min(until, member.leaseEnds)
+        while let node = confirmation.nodes.last {
+            if let member = members[node], member.applied < confirmation.position.sequence, now < member.leaseEnds {
+                return .pending(until: min(until, member.leaseEnds))
+            }
+            confirmation.nodes.removeLast()
         }
-        return isDone ? .confirmed : .pending(until: until)
+        return .confirmed
     }
 
     /// What is known of each node with regard to one commit of this epoch, by node; nil for another epoch.

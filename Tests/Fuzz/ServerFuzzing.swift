@@ -35,8 +35,8 @@ private func fuzzFleet(_ reply: NodesReply) {
     let now = ClockReading(boot: BootInstant(nanoseconds: 1_000_000_000), wallNanoseconds: 1_800_000_000_000_000_000)
     var fleet = Fleet(lease: .seconds(5), fence: .zero)
     fleet.entered(reply.head.epoch, lease: .seconds(5), fence: .zero, now: now.boot)
-    let confirmation = fleet.confirmation(of: reply.head, among: reply.registry, now: now)
-    _ = fleet.progress(of: confirmation, now: now.boot + .seconds(6))
+    var confirmation = fleet.confirmation(of: reply.head, among: reply.registry, now: now)
+    _ = fleet.progress(of: &confirmation, now: now.boot + .seconds(6))
     _ = fleet.receipt(of: reply.head, now: now.boot)
     _ = fleet.duplicates(now: now.boot) + fleet.forgettable(now: now.boot).map(\.node)
 }

@@ -49,6 +49,23 @@ import Testing
         #expect(fleet.progress(of: confirmation, now: now(100_002)) == .confirmed)
     }
 
+    /// Nodes are looked at one after the other, in whatever order they answer, and none is looked at again.
+    @Test(arguments: [
+        ["a", "b", "c"], ["a", "c", "b"], ["b", "a", "c"], ["b", "c", "a"], ["c", "a", "b"], ["c", "b", "a"],
+    ])
+    func S1_inWhateverOrderTheyAnswerTheLastOneCounts(order: [String]) {
+        var fleet = recovered()
+        var confirmation = commit(8, ["a", "b", "c"].map { entry($0, 7, granted: 1) }, &fleet)
+        for (index, node) in order.enumerated() {
+            let before = fleet.progress(of: &confirmation, now: now(100_001))
+            #expect(before != .confirmed)
+            acknowledge(node, 8, &fleet, at: 100_001)
+            #expect(confirmation.nodes.count <= 3 && confirmation.nodes.count >= 3 - index)
+        }
+        let after = fleet.progress(of: &confirmation, now: now(100_001))
+        #expect(after == .confirmed && confirmation.nodes.isEmpty)
+    }
+
     @Test func S1_theRegistryTellsTheSame() {
         var fleet = recovered()
         let confirmation = commit(8, [entry("a", 7, granted: 1)], &fleet)
@@ -194,5 +211,13 @@ import Testing
     @Test func anAcknowledgementIsRead() {
         let bytes = Array("00000000000000aa 17 a/b c".utf8)
         #expect(Acknowledgement(bytes) == Acknowledgement(node: "a/b c", position: position(17)))
+    }
+}
+
+extension Fleet {
+    /// As it would be seen by one that asks only once.
+    fileprivate func progress(of confirmation: Confirmation, now: BootInstant) -> Progress {
+        var confirmation = confirmation
+        return progress(of: &confirmation, now: now)
     }
 }

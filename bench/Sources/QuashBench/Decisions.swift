@@ -8,7 +8,7 @@ struct Decisions {
     let rounds: Int
 
     func measure(into results: inout Results) throws {
-        let tokens = try Tokens(count: 2000)
+        let tokens = try Tokens(count: 1000)
         let cold = try tokens.validator(cachedTokens: 0)
         let warm = try tokens.validator(cachedTokens: 4096)
         tokens.decide(with: warm, each: 4)
@@ -58,8 +58,6 @@ private struct Tokens {
                 subject: "user-\(number)", issuedAt: NumericDate(seconds: now.seconds),
                 expiresAt: NumericDate(seconds: now.seconds + 900), id: id.description)
             claims.issuer = "https://issuer.example"
-            claims.audience = ["https://api.example"]
-            claims.scope = "read write"
             return try signer.sign(claims, type: .access)
         }
         var writer = index.makeWriter(maxRevocations: 1000, clockSkew: .zero)
