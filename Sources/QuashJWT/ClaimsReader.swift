@@ -115,7 +115,7 @@ struct ClaimsReader: ~Copyable, ~Escapable {
     }
 
     private mutating func noteAudience(_ text: JSONScanner.Text) throws(TokenRefusal) {
-        guard (1...JWTLimits.maxNameBytes).contains(text.range.count) else { throw .badClaims }
+        _ = try place(text, 1...JWTLimits.maxNameBytes)
         for audience in expected.audiences where text.isEqual(to: audience.span, in: payload) {
             isExpectedAudience = true
         }

@@ -95,6 +95,7 @@ struct TokenClaimsTests {
         "\"sid\":\"\"", "\"nbf\":\"1\"", "\"nbf\":-1", "\"aud\":1", "\"aud\":null", "\"aud\":\"\"", "\"aud\":[1]",
         "\"aud\":[\"\"]",
         "\"aud\":[[\"a\"]]", "\"aud\":{}", "\"aud\":[\"a\",null]", "\"scope\":\"a\\u0007\"",
+        "\"aud\":\"a\\u0007\"", "\"aud\":[\"a\",\"b\\n\"]",
     ])
     func rfc7519Section4_1OptionalClaimsMustBeSoundIfTheyAreThere(member: String) throws {
         let token = try forge.token(payload: #"{"sub":"a","iat":1,"exp":2,"jti":"j",\#(member)}"#)
@@ -130,6 +131,19 @@ struct TokenClaimsTests {
             members[name] = String(repeating: "x", count: count)
             let strings = members.map { "\"\($0)\":\"\($1)\"" }.joined(separator: ",")
             #expect(verifier.refusal(try forge.token(payload: "{\(strings),\"iat\":1,\"exp\":2}")) == refusal)
+        }
+    }
+
+    @Test func theLimitIsOfTheStringAndNotOfItsSpelling() throws {
+        for name in ["sub", "iss", "client_id", "aud"] {
+            for (count, refusal) in [
+                (JWTLimits.maxNameBytes, nil), (JWTLimits.maxNameBytes + 1, TokenRefusal.badClaims),
+            ] {
+                var members = ["sub": "a", "jti": "j"]
+                members[name] = String(repeating: "\\u0061", count: count)
+                let strings = members.map { "\"\($0)\":\"\($1)\"" }.joined(separator: ",")
+                #expect(verifier.refusal(try forge.token(payload: "{\(strings),\"iat\":1,\"exp\":2}")) == refusal)
+            }
         }
     }
 
