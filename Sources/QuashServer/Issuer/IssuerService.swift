@@ -72,6 +72,7 @@ final class IssuerService {
     func signIn(
         subject: String, client: String?, scope: String?, audience: [String], answer: @escaping Answer<TokenPair>
     ) {
+        guard let place = mint.place() else { return answer(.failure(Self.isBusy)) }
         let issued = issueTime()
         let session = SessionID.random()
         let record = SessionRecord(
@@ -81,7 +82,7 @@ final class IssuerService {
             access: TokenID(session: session, issuedAtMilliseconds: issued.milliseconds),
             refresh: TokenID(session: session, issuedAtMilliseconds: issued.milliseconds)
         )
-        sign(identifiers, record, scope: scope, session: session) { [self] result in
+        sign(identifiers, record, scope: scope, session: session, in: place) { [self] result in
             guard case .success(let pair) = result else { return answer(result) }
             store.create(session, record, refresh: identifiers.refresh, expires: issued + settings.refreshLifetime) {
                 [self] created in
@@ -101,9 +102,9 @@ final class IssuerService {
 
     private func sign(
         _ identifiers: (access: TokenID, refresh: TokenID), _ record: SessionRecord, scope: String?,
-        session: SessionID, answer: @escaping Answer<TokenPair>
+        session: SessionID, in place: SigningPlace, answer: @escaping Answer<TokenPair>
     ) {
-        let accepted = mint.pair(identifiers, record, scope: scope) { [self] result in
+        mint.pair(identifiers, record, scope: scope, in: place) { [self] result in
             answer(
                 result.map { tokens in
                     TokenPair(
@@ -111,8 +112,9 @@ final class IssuerService {
                         expiresInSeconds: record.lifetimes.access.components.seconds, scope: scope, session: session)
                 }.mapError { unavailable($0) })
         }
-        if !accepted { answer(.failure(.unavailable("too many sign-ins at once: try again in a second"))) }
     }
+
+    private static let isBusy = Failure.unavailable("too many tokens are to be signed: try again in a second")
 
     /// The time at which a token is issued: now, but after every bound that this issuer has revoked by, so that a
     /// sign-in in the same millisecond as a «log out everywhere» is not caught by it.
@@ -140,6 +142,8 @@ final class IssuerService {
         let now = issueTime()
         let next = mint.successors(of: presented, issued: now, keyID: mint.currentKeyID)
         guard let next else { return answer(.failure(.unavailable("the signing key is being replaced"))) }
+        // Before the token is spent: a client that is told to come again must still have it then.
+        guard let place = mint.place() else { return answer(.failure(Self.isBusy)) }
         store.rotate(
             presented, to: next.refresh, keyID: mint.currentKeyID, now: now, grace: settings.rotationGrace,
             lifetimes: lifetimes
@@ -151,14 +155,14 @@ final class IssuerService {
                 if case .refused = validator.validate(token.span, as: .refresh) {
                     return end(presented.session) { _ in answer(.failure(.invalidGrant)) }
                 }
-                rotated(rotation, presented, next, now, scope: scope ?? claims.scope, answer)
+                rotated(rotation, presented, next, now, scope: scope ?? claims.scope, in: place, answer)
             }
         }
     }
 
     private func rotated(
         _ rotation: SessionStore.Rotation, _ presented: TokenID, _ next: (access: TokenID, refresh: TokenID),
-        _ now: WallInstant, scope: String?, _ answer: @escaping Answer<TokenPair>
+        _ now: WallInstant, scope: String?, in place: SigningPlace, _ answer: @escaping Answer<TokenPair>
     ) {
         switch rotation {
         case .rotated(var record):
@@ -166,12 +170,12 @@ final class IssuerService {
             record.rotated = now
             record.lifetimes = lifetimes
             record.keyID = mint.currentKeyID
-            sign(next, record, scope: scope, session: presented.session, answer: answer)
+            sign(next, record, scope: scope, session: presented.session, in: place, answer: answer)
         case .replayed(let record):
             metrics.refreshed(.replayed)
             let same = mint.successors(of: presented, issued: record.rotated, keyID: record.keyID)
             guard let same else { return answer(.failure(.unavailable("the signing key was replaced"))) }
-            sign(same, record, scope: scope, session: presented.session, answer: answer)
+            sign(same, record, scope: scope, session: presented.session, in: place, answer: answer)
         case .reused(let record):
             metrics.reuseDetected()
             log.warning(

@@ -46,21 +46,22 @@ final class TokenMint {
         keys[keyID]?.secret.successors(of: parent, issued: issued)
     }
 
+    /// A place among those who wait for signatures; nil when too many do.
+    func place() -> SigningPlace? { pool.place() }
+
     /// Signs an access and a refresh token.
-    ///
-    /// - Returns: false, without an answer to come, when too many wait already.
     func pair(
         _ identifiers: (access: TokenID, refresh: TokenID), _ record: SessionRecord, scope: String?,
+        in place: SigningPlace,
         answer: @escaping (Result<(access: [UInt8], refresh: [UInt8]), any Error>) -> Void
-    ) -> Bool {
+    ) {
         guard let signer = keys[record.keyID]?.signer else {
-            answer(.failure(IssuerService.Failure.unavailable("the signing key was replaced")))
-            return true
+            return answer(.failure(IssuerService.Failure.unavailable("the signing key was replaced")))
         }
         let access = claims(identifiers.access, record, scope: scope, lifetime: record.lifetimes.access)
         let refresh = claims(identifiers.refresh, record, scope: record.scope, lifetime: record.lifetimes.refresh)
         let reply = LoopBound(answer)
-        return pool.run {
+        pool.run(in: place) {
             (access: try signer.sign(access, type: .access), refresh: try signer.sign(refresh, type: .refresh))
         } done: { _, result in
             reply.value(result)

@@ -15,7 +15,7 @@ public final class Issuer: Sendable {
     private let log: Logger
     private let loop: LoopThread
     private let feed: FeedThread
-    private let pool: SigningPool
+    let pool: SigningPool
     private let outbox: Outbox
     private let listening: Listening
     private let adminListening: Listening
