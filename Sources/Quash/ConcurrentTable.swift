@@ -51,7 +51,7 @@ import Synchronization
         case present(bound: Int64)
     }
 
-    @unsafe fileprivate struct Block {
+    @unsafe struct Block {
         let capacity: Int
         /// Two words a cell: high, low.
         let keys: UnsafeMutablePointer<Atomic<UInt64>>
@@ -59,7 +59,7 @@ import Synchronization
         /// Seconds since 1970; the writer's alone.
         let expiries: UnsafeMutablePointer<UInt32>
 
-        static func allocate(capacity: Int, hasBounds: Bool) -> UnsafeMutablePointer<Block> {
+        fileprivate static func allocate(capacity: Int, hasBounds: Bool) -> UnsafeMutablePointer<Block> {
             // SAFETY: the memory is zeroed, and a zero word is a valid Atomic<UInt64> and Atomic<Int64>: both have the
             // layout of their value. calloc's pages cost nothing until they are touched.
             let keys = unsafe zeroed(2 * capacity * 8).bindMemory(to: Atomic<UInt64>.self, capacity: 2 * capacity)
@@ -78,7 +78,7 @@ import Synchronization
             return unsafe memory
         }
 
-        static func free(_ block: UnsafeMutablePointer<Block>) {
+        fileprivate static func free(_ block: UnsafeMutablePointer<Block>) {
             unsafe Glibc.free(block.pointee.keys)
             unsafe Glibc.free(block.pointee.bounds)
             unsafe Glibc.free(block.pointee.expiries)
@@ -88,19 +88,22 @@ import Synchronization
 
     /// Where a key is: its segment, and the fraction of the segment's block, in 64 bits, at which the search begins. The
     /// secret keeps anyone who can choose identifiers from filling one run of slots.
-    fileprivate func place(of key: RevocationKey) -> (segment: Int, fraction: UInt64) {
+    func place(of key: RevocationKey) -> (segment: Int, fraction: UInt64) {
         let product = (key.high ^ secret.0).multipliedFullWidth(by: key.low ^ secret.1)
         let mixed = product.high ^ product.low
         return (Int(mixed >> (64 - Self.segmentBits)), mixed << Self.segmentBits)
     }
 
-    fileprivate func find(
+    /// Where `key` is in a block, or would be put.
+    ///
+    /// - Precondition: the caller is the writer, or reads the block at present.
+    func find(
         _ key: RevocationKey, from fraction: UInt64, in block: UnsafeMutablePointer<Block>
     ) -> (slot: Int, found: Bool) {
         let capacity = unsafe block.pointee.capacity
         let keys = unsafe block.pointee.keys
         var slot = Int(fraction.multipliedFullWidth(by: UInt64(capacity)).high)
-        // SAFETY: slot stays below capacity, and the block is alive: the caller is the writer or announced it.
+        // SAFETY: slot stays below capacity, and the block is alive, as the precondition says.
         while true {
             let high = unsafe keys[2 * slot].load(ordering: .acquiring)
             if high == 0 { return (slot, false) }
@@ -128,29 +131,24 @@ import Synchronization
         /// Amortised O(1).
         func match(_ key: RevocationKey) -> Match {
             let (segment, fraction) = table.place(of: key)
-            let block = unsafe announceCurrent(segment)
-            let (slot, found) = unsafe table.find(key, from: fraction, in: block)
-            var match = Match.absent
-            if found {
+            return unsafe read(segment) { block in
+                let (slot, found) = unsafe table.find(key, from: fraction, in: block)
+                guard found else { return .absent }
                 let bound = unsafe block.pointee.bounds.map { bounds in
                     unsafe bounds[slot].load(ordering: .acquiring)
                 }
-                match = .present(bound: bound ?? .max)
+                return .present(bound: bound ?? .max)
             }
-            table.hazards.clear(place)
-            return match
         }
 
-        private func announceCurrent(_ segment: Int) -> UnsafeMutablePointer<Block> {
-            while true {
-                let block = unsafe table.current[segment].load(ordering: .acquiring)
-                table.hazards.announce(UInt(bitPattern: block), at: place)
-                // Sequentially consistent, as the announcement is: either the writer sees it, or this load sees the
-                // writer's new block and the loop goes round.
-                if unsafe table.current[segment].load(ordering: .sequentiallyConsistent) == block {
-                    return unsafe block
-                }
+        /// Runs `body` on the block that is the segment's current one when it begins; until it ends, that is not freed.
+        @inline(__always)
+        func read<Result>(_ segment: Int, _ body: (UnsafeMutablePointer<Block>) -> Result) -> Result {
+            let block = unsafe table.hazards.announce(at: place) {
+                unsafe table.current[segment].load(ordering: .sequentiallyConsistent)
             }
+            defer { table.hazards.clear(place) }
+            return unsafe body(block)
         }
     }
 
@@ -197,6 +195,9 @@ import Synchronization
                 unsafe Block.free(block)
             }
         }
+
+        /// Blocks that were replaced and in which a reader still was when that was last looked at.
+        var retiredCount: Int { unsafe retired.count }
 
         /// Bytes of memory of the table, retired blocks not included.
         var bytes: Int { capacity * (table.hasBounds ? 28 : 20) }

@@ -36,8 +36,23 @@ import Synchronization
 
     func release(_ place: Int) { unsafe claimed[place].store(false, ordering: .releasing) }
 
-    func announce(_ address: UInt, at place: Int) {
-        unsafe announced[place].store(address, ordering: .sequentiallyConsistent)
+    /// Announces what `load` gives, until `load` gives the same once more: from then on it is not freed before
+    /// `clear(_:)`.
+    ///
+    /// - Parameter load: a sequentially consistent load, as the announcement is a sequentially consistent store. So
+    ///   either the writer, which looks for announcements after it has replaced the pointer, sees this one, or the
+    ///   second load sees what it was replaced by.
+    @inline(__always)
+    func announce<Pointee>(
+        at place: Int, _ load: () -> UnsafeMutablePointer<Pointee>
+    ) -> UnsafeMutablePointer<Pointee> {
+        var pointer = unsafe load()
+        while true {
+            unsafe announced[place].store(UInt(bitPattern: pointer), ordering: .sequentiallyConsistent)
+            let again = unsafe load()
+            if unsafe again == pointer { return unsafe pointer }
+            unsafe pointer = unsafe again
+        }
     }
 
     func clear(_ place: Int) { unsafe announced[place].store(0, ordering: .releasing) }
