@@ -129,7 +129,7 @@ import Testing
                 addresses += value.matches(of: /[a-z]+:\/\/(?:[a-z-]+@)?([a-z0-9-]+:[0-9]+)/).map { String($0.1) }
             }
         }
-        addresses += try Self.text("docker/gateways/nginx/nginx.conf").matches(of: /server ([a-z0-9-]+:[0-9]+);/)
+        addresses += try Self.text("docker/gateways/nginx/nginx.conf").matches(of: /server ([a-z0-9-]+:[0-9]+)[ ;]/)
             .map { String($0.1) }
         #expect(Set(addresses) == ["redis:6379", "issuer:8080", "validator-1:8081", "application:8090"])
         for address in addresses {
@@ -150,7 +150,7 @@ import Testing
             try NginxGateway.flaw(
                 of: "docker/gateways/nginx/nginx.conf",
                 replacing: [
-                    ("server validator-1:8081;", "server 127.0.0.1:8081;"),
+                    ("server validator-1:8081 ", "server 127.0.0.1:8081 "),
                     ("server application:8090;", "server 127.0.0.1:8090;"),
                 ]) == nil)
         #expect(try NginxGateway.flaw(of: "docker/application/nginx.conf", replacing: []) == nil)

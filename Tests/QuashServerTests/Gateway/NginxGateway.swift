@@ -19,7 +19,7 @@ final class NginxGateway {
         let configuration = try Self.configuration(
             "docker/gateways/nginx/nginx.conf",
             replacing: [
-                ("server validator-1:8081;", "server \(validator);"),
+                ("server validator-1:8081 ", "server \(validator) "),
                 ("server application:8090;", "server \(application);"),
                 ("listen 8000;", "listen unix:\(socket);"),
                 ("/authz/auth-request;", "/authz/auth-request\(query);"),
