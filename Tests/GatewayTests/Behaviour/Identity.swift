@@ -32,10 +32,15 @@ enum Identity {
 
     /// The identity that a request carries: for each variable the values, in their order.
     static func fields(of request: ReceivedRequest) -> [String: [String]] {
+        fields(in: request.lines.dropFirst().map(\.self))
+    }
+
+    /// What an application finds that merges the trailer with the head, which RFC 9110 §6.5.1 forbids.
+    static func trailerFields(of request: ReceivedRequest) -> [String: [String]] { fields(in: request.trailerLines) }
+
+    private static func fields(in lines: [String]) -> [String: [String]] {
         var fields: [String: [String]] = [:]
-        // A trailer may be merged with the head.
-        let trailer = String(decoding: request.content, as: UTF8.self).split(separator: "\r\n").map(String.init)
-        for line in request.lines.dropFirst() + trailer {
+        for line in lines {
             // A line that goes on another one is a line of its own to those who know no folding.
             guard let colon = line.firstIndex(of: ":") else { continue }
             let names = [variable(line[..<colon]), variable(decoded(line[..<colon]))]

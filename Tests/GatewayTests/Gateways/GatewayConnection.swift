@@ -73,8 +73,9 @@ final class GatewayConnection {
 
     /// Sends the bytes and reads one response.
     ///
-    /// - Returns: nil when the gateway closes without one, or does not answer within 20 s.
-    func exchange(_ bytes: [UInt8], _ method: HTTPMethod = .get) throws -> GatewayResponse? {
+    /// - Returns: nil when the gateway closes without one, or does not answer in time.
+    func exchange(_ bytes: [UInt8], _ method: HTTPMethod = .get, seconds: Int = 20) throws -> GatewayResponse? {
+        limitBlocking(on: socket.descriptor, seconds: seconds)
         _ = socket.send(bytes)
         var parser = ResponseParser(requestMethod: method, maxBodyBytes: 1 << 20)
         while true {

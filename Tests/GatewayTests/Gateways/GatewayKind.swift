@@ -15,6 +15,9 @@ enum GatewayKind: String, CaseIterable, Sendable, CustomTestStringConvertible {
     /// Whether it gives Retry-After on every failure of its own too. Envoy's filter cannot say more than a status.
     var saysWhenToRetry: Bool { self != .envoy }
 
+    /// Whether fields in a trailer go on as they are, in a trailer: HAProxy has nothing that removes them.
+    var forwardsTrailers: Bool { self == .haproxy }
+
     /// The version of the program that is installed, as its makers write it.
     var version: String {
         get throws {

@@ -5,14 +5,19 @@ import TestSupport
 struct ReceivedRequest: Sendable {
     /// Up to and with the empty line.
     let head: [UInt8]
-    /// With the framing of its chunks, and its trailer.
+    /// With the framing of its chunks.
     let content: [UInt8]
+    /// The lines after the last chunk.
+    var trailer: [UInt8] = []
     /// Counts the connections, from 0.
-    let connection: Int
+    var connection = 0
 
     /// The lines of the head, without their ends.
-    var lines: [String] {
-        String(decoding: head, as: UTF8.self).split(whereSeparator: { $0 == "\r\n" || $0 == "\n" || $0 == "\r" })
+    var lines: [String] { Self.lines(head) }
+    var trailerLines: [String] { Self.lines(trailer) }
+
+    private static func lines(_ bytes: [UInt8]) -> [String] {
+        String(decoding: bytes, as: UTF8.self).split(whereSeparator: { $0 == "\r\n" || $0 == "\n" || $0 == "\r" })
             .map(String.init)
     }
 
@@ -122,30 +127,33 @@ private final class RawServerConnection: ConnectionDelegate {
     /// Takes a whole request off the input.
     private func nextRequest() -> ReceivedRequest? {
         guard let headEnd = end(of: "\r\n\r\n", from: 0) else { return nil }
-        let head = ReceivedRequest(head: Array(input[..<headEnd]), content: [], connection: number)
-        var end = headEnd
+        let head = ReceivedRequest(head: Array(input[..<headEnd]), content: [])
+        var (contentEnd, end) = (headEnd, headEnd)
         if head.values(of: "transfer-encoding").contains(where: { $0.lowercased() == "chunked" }) {
-            guard let chunksEnd = endOfChunks(from: headEnd) else { return nil }
-            end = chunksEnd
+            guard let ends = endOfChunks(from: headEnd) else { return nil }
+            (contentEnd, end) = (ends.content, ends.trailer)
         } else if let length = head.values(of: "content-length").first.flatMap({ Int($0) }) {
             guard input.count >= headEnd + length else { return nil }
             end += length
+            contentEnd = end
         }
         defer { input.removeFirst(end) }
-        return ReceivedRequest(head: head.head, content: Array(input[headEnd..<end]), connection: number)
+        return ReceivedRequest(
+            head: head.head, content: Array(input[headEnd..<contentEnd]), trailer: Array(input[contentEnd..<end]),
+            connection: number)
     }
 
     /// Where the last chunk and the trailer end.
-    private func endOfChunks(from start: Int) -> Int? {
+    private func endOfChunks(from start: Int) -> (content: Int, trailer: Int)? {
         var position = start
         while let lineEnd = end(of: "\r\n", from: position) {
             let size = String(decoding: input[position..<lineEnd], as: UTF8.self).prefix { $0.isHexDigit }
-            guard let size = Int(size, radix: 16) else { return lineEnd }
+            guard let size = Int(size, radix: 16) else { return (lineEnd, lineEnd) }
             if size == 0 {
                 // Lines until an empty one.
                 var line = lineEnd
                 while let next = end(of: "\r\n", from: line) {
-                    if next == line + 2 { return next }
+                    if next == line + 2 { return (lineEnd, next) }
                     line = next
                 }
                 return nil
