@@ -27,7 +27,7 @@ struct DecisionTests {
         }
     }
 
-    @Test("The application hears who is asking, and what is asked", arguments: GatewayKind.allCases)
+    @Test("The application hears who is asking, and what is asked", arguments: Environment.kinds)
     func theApplicationHearsWhoIsAsking(kind: GatewayKind) throws {
         let site = try Site(kind)
         _ = try site.waitUntilServing()
@@ -55,9 +55,40 @@ struct DecisionTests {
         }
     }
 
+    @Test("A subject that looks like what gateways replace arrives as it is", arguments: Environment.kinds)
+    func subjectsAreNotExpanded(kind: GatewayKind) throws {
+        let site = try Site(kind)
+        _ = try site.waitUntilServing()
+        for subject in [
+            "{env.HOME}", "%[src]", "$host", "%PATH%", "a, b", "{header.Authorization}", "%DOWNSTREAM_PEER_CERT%",
+        ] {
+            #expect(try site.gateway.status(try site.fleet.signIn(subject).access) == 200)
+            let seen = site.application.takeReceived()
+            #expect(seen.map { $0.values(of: "x-auth-subject") } == [[subject]])
+        }
+    }
+
+    @Test("A WebSocket's handshake arrives where the configuration lets it", arguments: Environment.kinds)
+    func upgradesArrive(kind: GatewayKind) throws {
+        let site = try Site(kind)
+        let token = try site.waitUntilServing().access
+        let lines =
+            "Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        _ = try site.gateway.call(GatewayRequest(token: token, lines: lines))
+        let seen = site.application.takeReceived().first
+        let passes = kind == .haproxy || kind == .caddy
+        #expect(seen?.values(of: "upgrade").map { $0.lowercased() } ?? [] == (passes ? ["websocket"] : []))
+        #expect((seen?.values(of: "connection").joined().lowercased().contains("upgrade") ?? false) == passes)
+        // Envoy says 403 to one that it would not pass on, whoever asks.
+        let refusal = try site.gateway.call(GatewayRequest(token: "x", lines: lines)).status
+        #expect(refusal == 401 || (kind == .envoy && refusal == 403))
+        #expect(site.application.takeReceived().isEmpty)
+    }
+
     @Test(
         "RFC 6750 §3: no token, a bad one and a revoked one are 401 with the validator's one challenge",
-        arguments: GatewayKind.allCases)
+        arguments: Environment.kinds)
     func refusalsCarryTheChallenge(kind: GatewayKind) throws {
         let site = try Site(kind)
         let session = try site.waitUntilServing()
@@ -83,7 +114,7 @@ struct DecisionTests {
     }
 
     @Test(
-        "Of two Authorization fields the application gets what was judged, or nothing", arguments: GatewayKind.allCases)
+        "Of two Authorization fields the application gets what was judged, or nothing", arguments: Environment.kinds)
     func theApplicationGetsWhatWasJudged(kind: GatewayKind) throws {
         let site = try Site(kind)
         let good = try site.waitUntilServing().access
@@ -99,7 +130,7 @@ struct DecisionTests {
         }
     }
 
-    @Test("What the application answers is its own affair", arguments: GatewayKind.allCases)
+    @Test("What the application answers is its own affair", arguments: Environment.kinds)
     func theApplicationsAnswersPass(kind: GatewayKind) throws {
         let fleet = try GatewayFleet()
         let application = try RawServer { request in
@@ -123,7 +154,7 @@ struct DecisionTests {
         }
     }
 
-    @Test("A request with many and long fields is judged by its token alone", arguments: GatewayKind.allCases)
+    @Test("A request with many and long fields is judged by its token alone", arguments: Environment.kinds)
     func longHeadsAreJudgedByTheirToken(kind: GatewayKind) throws {
         let site = try Site(kind)
         let good = try site.waitUntilServing().access

@@ -155,6 +155,13 @@ struct Spelling: Sendable {
         Spelling("content of a GET", "Content-Length: \(hidden.count)\r\n", body: hidden),
     ]
 
+    /// Those that are one field whose name HTTP/2 can carry too.
+    static let ofHTTP2: [(name: String, field: String)] = (names + separators).compactMap { spelling in
+        let line = String(decoding: spelling.lines, as: UTF8.self)
+        guard line.utf8.allSatisfy({ $0 < 0x7F && ($0 >= 0x20 || $0 == 0x0D || $0 == 0x0A) }) else { return nil }
+        return (spelling.name, String(line.dropLast()))
+    }
+
     private static let hidden =
         "GET /hidden HTTP/1.1\r\nHost: gateway.example\r\nX-Auth-Subject: \(attacker)\r\nX-Rest: "
 

@@ -6,12 +6,36 @@ import Testing
 struct SpoofTests {
     @Test(
         "However it is spelled, nothing that a client says of itself reaches the application",
-        arguments: GatewayKind.allCases)
+        arguments: Environment.kinds)
     func claimsDoNotReachTheApplication(kind: GatewayKind) throws {
         let site = try DecisionTests.Site(kind)
         let matrix = try SpoofMatrix(site, of: try site.waitUntilServing())
         #expect(matrix.outcomes.count >= 30)
         #expect(matrix.reached == [])
+    }
+
+    /// HAProxy and Envoy take it without TLS too; curl writes it.
+    @Test("Nor over HTTP/2", arguments: Environment.kinds.filter { $0 == .haproxy || $0 == .envoy })
+    func claimsDoNotReachTheApplicationOverHTTP2(kind: GatewayKind) throws {
+        let site = try DecisionTests.Site(kind)
+        let session = try site.waitUntilServing()
+        var passed = 0
+        for (name, field) in Spelling.ofHTTP2 {
+            let curl = try ChildProcess([
+                "curl", "--silent", "--http2-prior-knowledge", "--output", "/dev/null", "--write-out",
+                "%{http_version} %{http_code}", "--header", field, "--header",
+                "Authorization: Bearer \(session.access)", "http://127.0.0.1:\(site.gateway.port)/",
+            ])
+            try curl.waitForExit()
+            // Envoy resets the stream of what it does not like.
+            #expect(["2 200", "2 400", "2 000", "0 000"].contains(curl.output), "\(name): \(curl.output)")
+            for request in site.application.takeReceived() {
+                passed += 1
+                #expect(Identity.fields(of: request)["X_AUTH_SUBJECT"] == ["alice"], "\(name)")
+                #expect(!String(decoding: request.head, as: UTF8.self).contains(Spelling.attacker), "\(name)")
+            }
+        }
+        #expect(passed > 10 && Spelling.ofHTTP2.count > 30)
     }
 
     @Test("Every spelling has a name of its own")
@@ -34,7 +58,7 @@ struct SpoofTests {
             ("PROPFIND", "/x"), ("PRI", "*"), ("get", "/x"), ("G\u{2010}T", "/x"), ("QUASH", "/x"), ("PURGE", "/x"),
         ]
 
-    @Test("Whatever the path and the method, without a token nothing passes", arguments: GatewayKind.allCases)
+    @Test("Whatever the path and the method, without a token nothing passes", arguments: Environment.kinds)
     func pathsAndMethodsDoNotPassWithoutAToken(kind: GatewayKind) throws {
         let site = try DecisionTests.Site(kind)
         let session = try site.waitUntilServing()
@@ -53,7 +77,7 @@ struct SpoofTests {
 
     @Test(
         "Whatever the path and the method, an application hears who is asking, or nothing",
-        arguments: GatewayKind.allCases)
+        arguments: Environment.kinds)
     func pathsAndMethodsHideNobody(kind: GatewayKind) throws {
         let site = try DecisionTests.Site(kind)
         let session = try site.waitUntilServing()

@@ -18,6 +18,10 @@ enum GatewayKind: String, CaseIterable, Sendable, CustomTestStringConvertible {
     /// Whether fields in a trailer go on as they are, in a trailer: HAProxy has nothing that removes them.
     var forwardsTrailers: Bool { self == .haproxy }
 
+    /// Whether the client is spared the 503 of one validator while there are others. Caddy tries again only where there
+    /// is no answer; after the first it leaves that validator alone.
+    var asksAnotherAfter503: Bool { self != .caddy }
+
     /// The version of the program that is installed, as its makers write it.
     var version: String {
         get throws {
@@ -86,13 +90,14 @@ struct ShippedConfiguration {
         text.replace(shipped, with: here)
     }
 
-    /// Repeats the one line that has `shipped` in it for each of `replacements`, of which each gives what takes the
-    /// place of the part before and of `shipped` itself.
-    mutating func repeatLine(with shipped: String, _ replacements: [(_ line: String) -> String]) throws {
+    /// Repeats the lines that have `shipped` in them, which must stand together, as each of `replacements` makes them.
+    mutating func repeatLines(with shipped: String, _ replacements: [(_ line: String) -> String]) throws {
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
         let places = lines.indices.filter { lines[$0].contains(shipped) }
-        guard places.count == 1 else { throw TestSupportError("\(path) does not have «\(shipped)» in one line") }
-        let copies = replacements.map { $0(lines[places[0]]) }
-        text = (lines[..<places[0]] + copies + lines[(places[0] + 1)...]).joined(separator: "\n")
+        guard let first = places.first, let last = places.last, last - first == places.count - 1 else {
+            throw TestSupportError("\(path) does not have «\(shipped)» in one place")
+        }
+        let copies = replacements.flatMap { lines[first...last].map($0) }
+        text = (lines[..<first] + copies + lines[(last + 1)...]).joined(separator: "\n")
     }
 }

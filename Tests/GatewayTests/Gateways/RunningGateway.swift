@@ -59,7 +59,7 @@ final class RunningGateway {
 
     private static func nginx(_ site: Site) throws -> [String] {
         var file = try ShippedConfiguration("nginx/nginx.conf")
-        try file.repeatLine(
+        try file.repeatLines(
             with: "validator-1:8081",
             site.validators.map { endpoint in
                 { $0.replacing("validator-1:8081", with: GatewayKind.nginx.spelling(of: endpoint)) }
@@ -87,7 +87,7 @@ final class RunningGateway {
         var file = try ShippedConfiguration("haproxy/haproxy.cfg")
         try file.replace("abns@quash-validators", with: "abns@\(name)")
         try file.replace("/etc/haproxy/quash.lua", with: try site.folder.write("quash.lua", script.text))
-        try file.repeatLine(
+        try file.repeatLines(
             with: "validator-1:8081",
             site.validators.enumerated().map { number, endpoint in
                 { line in
@@ -113,14 +113,14 @@ final class RunningGateway {
     private static func envoy(_ site: Site) throws -> [String] {
         var file = try ShippedConfiguration("envoy/envoy.yaml")
         let shipped = "socket_address: { address: validator-1, port_value: 8081 }"
-        try file.repeatLine(
+        try file.repeatLines(
             with: shipped,
             site.validators.map { endpoint in
                 { $0.replacing(shipped, with: GatewayKind.envoy.spelling(of: endpoint)) }
             })
         let isUnix = site.validators.contains { if case .unix = $0 { true } else { false } }
         // A path is no name that could be resolved.
-        if isUnix { try file.replace("STRICT_DNS", with: "STATIC", count: 2) }
+        if isUnix { try file.replace("type: STRICT_DNS", with: "type: STATIC", count: 2) }
         try file.replace(
             "address: application, port_value: 8090", with: "address: 127.0.0.1, port_value: \(site.application)")
         try file.replace("address: 0.0.0.0, port_value: 8000", with: "address: 127.0.0.1, port_value: \(site.port)")
