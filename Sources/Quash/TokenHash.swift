@@ -35,35 +35,45 @@ struct TokenHash: Sendable {
     /// - Precondition: at most ``maxBytes`` bytes.
     func hash(_ bytes: Span<UInt8>) -> Value {
         precondition(bytes.count <= maxBytes, "\(bytes.count) bytes, of at most \(maxBytes)")
-        var (first, second): (UInt128, UInt128) = (0, 0)
-        unsafe secret.withUnsafeBufferPointer { secret in
-            func take(_ low: UInt64, _ high: UInt64, at place: Int) {
-                // SAFETY: `place` is even and at most 2 * (maxBytes / 16) - 2, so four words of the secret are left.
-                first &+= unsafe product(low &+ secret[place], high &+ secret[place + 1])
-                second &+= unsafe product(low &+ secret[place + 2], high &+ secret[place + 3])
-            }
+        return unsafe secret.withUnsafeBufferPointer { secret in
             unsafe bytes.withUnsafeBytes { bytes in
+                var sums = Sums()
                 let blocks = bytes.count / 16
                 for block in 0..<blocks {
-                    // SAFETY: sixteen bytes from here on are within `bytes`.
+                    // SAFETY: sixteen bytes from here on are within `bytes`, and four words from `2 * block` on within
+                    // the secret, which has two more than the longest input.
                     let low = unsafe bytes.loadUnaligned(fromByteOffset: 16 * block, as: UInt64.self)
                     let high = unsafe bytes.loadUnaligned(fromByteOffset: 16 * block + 8, as: UInt64.self)
-                    take(UInt64(littleEndian: low), UInt64(littleEndian: high), at: 2 * block)
+                    unsafe sums.take(UInt64(littleEndian: low), UInt64(littleEndian: high), secret, at: 2 * block)
                 }
-                guard 16 * blocks < bytes.count else { return }
-                var rest: (UInt64, UInt64) = (0, 0)
-                for index in 16 * blocks..<bytes.count {
-                    let byte = unsafe UInt64(bytes[index]) << UInt64(8 * (index % 8))
-                    if index % 16 < 8 { rest.0 |= byte } else { rest.1 |= byte }
+                if 16 * blocks < bytes.count {
+                    var rest: (UInt64, UInt64) = (0, 0)
+                    for index in 16 * blocks..<bytes.count {
+                        let byte = unsafe UInt64(bytes[index]) << UInt64(8 * (index % 8))
+                        if index % 16 < 8 { rest.0 |= byte } else { rest.1 |= byte }
+                    }
+                    // SAFETY: as above.
+                    unsafe sums.take(rest.0, rest.1, secret, at: 2 * blocks)
                 }
-                take(rest.0, rest.1, at: 2 * blocks)
+                return Value(first: sums.first, second: sums.second, count: bytes.count)
             }
         }
-        return Value(first: first, second: second, count: bytes.count)
     }
 
-    @inline(__always)
-    private func product(_ left: UInt64, _ right: UInt64) -> UInt128 {
-        UInt128(truncatingIfNeeded: left) &* UInt128(truncatingIfNeeded: right)
+    private struct Sums {
+        var first: UInt128 = 0
+        var second: UInt128 = 0
+
+        @inline(__always)
+        mutating func take(_ low: UInt64, _ high: UInt64, _ secret: UnsafeBufferPointer<UInt64>, at place: Int) {
+            // SAFETY: the caller has seen that four words are there.
+            first &+= unsafe Self.product(low &+ secret[place], high &+ secret[place + 1])
+            second &+= unsafe Self.product(low &+ secret[place + 2], high &+ secret[place + 3])
+        }
+
+        @inline(__always)
+        private static func product(_ left: UInt64, _ right: UInt64) -> UInt128 {
+            UInt128(truncatingIfNeeded: left) &* UInt128(truncatingIfNeeded: right)
+        }
     }
 }

@@ -34,7 +34,7 @@ enum QuashFleet {
 
     private static let usage = """
         usage: QuashFleet --quash PATH [--quick] [--output FILE] [--only PART,...]
-        parts: propagation, throughput, start, memory, scaling
+        parts: propagation, saturated, throughput, start, memory, scaling
         """
 
     static func main() {
@@ -53,6 +53,9 @@ enum QuashFleet {
         if arguments.count == 3, arguments[0] == "--subscriber" {
             return try PlainSubscribers.follow(arguments[1], arguments[2])
         }
+        if arguments.count == 3, arguments[0] == "--saturate" {
+            return try Saturation.run(arguments[1], arguments[2])
+        }
         let options = try Options(arguments)
         let report = Report(isQuick: options.isQuick, quash: options.quash)
         report.noteLoad("before the run")
@@ -68,6 +71,9 @@ enum QuashFleet {
             try body(fleet)
         }
         try part("propagation") { try withFleet { try Propagation(fleet: $0, report: report).run() } }
+        try part("saturated") {
+            try withFleet { try SaturatedPropagation(fleet: $0, report: report, folder: Folder()).run() }
+        }
         try part("throughput") {
             // Apart, because lists make the live set large, and a commit looks at each part of it.
             try withFleet { fleet in

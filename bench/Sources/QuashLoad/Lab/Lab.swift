@@ -26,7 +26,9 @@ final class Lab {
     let issuerAdminTarget: Target
     private let issuerPort: UInt16
 
-    init(quash: String, bench: String, coldCount: Int, folder: WorkFolder) throws {
+    init(
+        quash: String, bench: String, coldCount: Int, folder: WorkFolder, issuerSettings: [String] = []
+    ) throws {
         self.folder = folder
         self.quash = quash
         peers = "\(bench)/peers"
@@ -36,7 +38,7 @@ final class Lab {
         issuerPort = try Target.freePort()
         issuerAdminTarget = .tcp(port: try Target.freePort())
         issuerAdmin = Exchange(issuerAdminTarget)
-        try startIssuer()
+        try startIssuer(issuerSettings)
     }
 
     private static func randomID() -> String { UUID().uuidString.lowercased() }
@@ -55,7 +57,7 @@ final class Lab {
         return (process, socket)
     }
 
-    private func startIssuer() throws {
+    private func startIssuer(_ settings: [String]) throws {
         let (process, socket) = try startRedis("redis", core: Self.loadCore)
         redis = process
         let adminTokenFile = try folder.write("admin-token", adminToken)
@@ -67,7 +69,7 @@ final class Lab {
                 "--admin-listen", "127.0.0.1:\(adminPort)", "--admin-token-file", adminTokenFile,
                 "--signing-key-file", tokens.keyFile, "--outbox-file", folder.path("outbox"), "--node-id", "issuer",
                 "--log-level", "warning", "--drain", "0s",
-            ],
+            ] + settings,
             core: Self.loadCore, log: folder.path("issuer.log"))
         self.issuer = issuer
         try waitUntil(issuer) { (try? self.issuerAdmin.get("/readyz").status) == 200 }
@@ -104,6 +106,17 @@ final class Lab {
             let isLast = start + size >= revokedIDs.count
             let answer = try issuerAdmin.post(
                 "/admin/v1/revocations", json: Self.revocations(chunk, wait: isLast ? "confirmed" : "stored"),
+                bearer: adminToken)
+            guard answer.status == 201 else { throw Failure("revoking: \(answer.status) \(answer.text)") }
+        }
+    }
+
+    /// Revokes this many tokens that nobody has.
+    func revoke(_ count: Int) throws {
+        let size = 1000
+        for _ in 0..<count / size {
+            let answer = try issuerAdmin.post(
+                "/admin/v1/revocations", json: Self.revocations((0..<size).map { _ in Self.randomID() }),
                 bearer: adminToken)
             guard answer.status == 201 else { throw Failure("revoking: \(answer.status) \(answer.text)") }
         }

@@ -6,6 +6,7 @@ extension Runner {
         [
             ("warm", measureWarm), ("revoked", measureRevoked), ("cold", measureCold), ("sockets", measureSockets),
             ("mixed", measureMixed), ("latency", measureLatency), ("feed", measureBusyFeed), ("flood", measureFlood),
+            ("many", measureManyRevocations),
         ]
     }
 

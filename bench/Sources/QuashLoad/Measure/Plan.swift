@@ -11,6 +11,8 @@ struct Plan {
     let floodRate = 10_000.0
     /// Revocations a second of a feed that is busy.
     let feedRate = 10_000
+    /// Of a validator that has many.
+    let manyRevocations: Int
     /// After which everything is ended, whatever it does.
     let limitSeconds: Int
 
@@ -19,6 +21,7 @@ struct Plan {
         rounds = isQuick ? 3 : 5
         seconds = isQuick ? 2 : 8
         warmUpSeconds = isQuick ? 1 : 3
+        manyRevocations = isQuick ? 1_000_000 : 10_000_000
         limitSeconds = isQuick ? 15 * 60 : 60 * 60
     }
 }
