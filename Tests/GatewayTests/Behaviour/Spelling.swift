@@ -51,8 +51,8 @@ struct Spelling: Sendable {
             field("the other dot", "X-Auth.Subject"),
             field("a dot and an underscore", "x.auth_subject"),
         ]
-        + "!#$%&'*+^`|~".map { field("\($0)", "X\($0)Auth\($0)Subject") }
-        + "!#$%&'*+^`|~".map { field("- and \($0)", "X-Auth\($0)Subject") }
+        + "!#$%&'*+^`|~".map { field($0 == "|" ? "bar" : "\($0)", "X\($0)Auth\($0)Subject") }
+        + "!#$%&'*+^`|~".map { field("hyphen and \($0 == "|" ? "bar" : "\($0)")", "X-Auth\($0)Subject") }
 
     private static let whitespace: [Spelling] = [
         Spelling("no space after the colon", "X-Auth-Subject:\(attacker)\r\n"),

@@ -12,6 +12,7 @@ struct SpoofTests {
         let matrix = try SpoofMatrix(site, of: try site.waitUntilServing())
         #expect(matrix.outcomes.count >= 30)
         #expect(matrix.reached == [])
+        #expect(matrix.outcomes.contains { $0.outcome == .inTrailer } == kind.forwardsTrailers)
     }
 
     /// HAProxy and Envoy take it without TLS too; curl writes it.

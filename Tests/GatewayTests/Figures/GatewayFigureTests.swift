@@ -48,7 +48,15 @@ struct GatewayFigureTests {
         row(["spelling"] + matrices.map(\.kind.rawValue))
         row(["---"] + matrices.map { _ in "---" })
         for (number, spelling) in Spelling.all.enumerated() {
-            row([spelling.name] + matrices.map { $0.outcomes[number].outcome == .stopped ? "0" : "1" })
+            row(
+                [spelling.name]
+                    + matrices.map { matrix in
+                        switch matrix.outcomes[number].outcome {
+                        case .stopped: "0"
+                        case .inTrailer: "0, but in the trailer"
+                        case .reached: "1"
+                        }
+                    })
         }
         row(["of \(Spelling.all.count)"] + matrices.map { "\($0.reached.count)" })
         for matrix in matrices { #expect(matrix.reached == []) }
