@@ -73,13 +73,13 @@ import Testing
             announcedAtLoad.append(hazards.announces(UInt(bitPattern: block)))
             return unsafe block
         }
-        #expect(unsafe found == blocks + 2)
-        #expect(unsafe hazards.announces(UInt(bitPattern: blocks + 2)))
-        #expect(unsafe !hazards.announces(UInt(bitPattern: blocks)))
+        func isAnnounced(_ number: Int) -> Bool { hazards.announces(UInt(bitPattern: unsafe blocks + number)) }
+        let isTheLast = unsafe found == blocks + 2
+        #expect(isTheLast && isAnnounced(2) && !isAnnounced(0))
         // What is returned was loaded once more when it had been announced.
         #expect(announcedAtLoad == [false, false, false, true])
         place.clear()
-        #expect(!hazards.announces(UInt(bitPattern: blocks + 2)))
+        #expect(!isAnnounced(2))
     }
 
     /// More readers than cores, so that they are stopped at any place, also between a load of the pointer and its
