@@ -10,8 +10,8 @@ import Synchronization
 /// is in through its hazard pointer (M. Michael, «Hazard Pointers», IEEE TPDS 15(6), 2004), and the writer frees an old
 /// block only when no reader announces it.
 ///
-/// The keys are spread over ``segments`` blocks, each of which grows by itself. So the writer never stops for longer than
-/// filling one of them takes (some milliseconds at ten million keys), and only one is there twice.
+/// The keys are spread over ``segments`` blocks, each of which grows by itself. So the writer never stops for longer
+/// than filling one of them takes (some milliseconds at ten million keys), and only one is there twice.
 @safe final class ConcurrentTable: @unchecked Sendable {
     // SAFETY of @unchecked: all that changes is atomic, and the blocks are freed only when no hazard announces them.
     /// Readers at one time, in all loops of a process.
@@ -86,8 +86,8 @@ import Synchronization
         }
     }
 
-    /// Where a key is: its segment, and the fraction of the segment's block, in 64 bits, at which the search begins. The
-    /// secret keeps anyone who can choose identifiers from filling one run of slots.
+    /// Where a key is: its segment, and the fraction of the segment's block, in 64 bits, at which the search begins.
+    /// The secret keeps anyone who can choose identifiers from filling one run of slots.
     func place(of key: RevocationKey) -> (segment: Int, fraction: UInt64) {
         let product = (key.high ^ secret.0).multipliedFullWidth(by: key.low ^ secret.1)
         let mixed = product.high ^ product.low
@@ -119,7 +119,7 @@ import Synchronization
     /// probe.
     final class Reader {
         private let table: ConcurrentTable
-        private let place: Int
+        private let place: HazardPointers.Place
 
         init(_ table: ConcurrentTable) {
             self.table = table
@@ -144,10 +144,10 @@ import Synchronization
         /// Runs `body` on the block that is the segment's current one when it begins; until it ends, that is not freed.
         @inline(__always)
         func read<Result>(_ segment: Int, _ body: (UnsafeMutablePointer<Block>) -> Result) -> Result {
-            let block = unsafe table.hazards.announce(at: place) {
+            let block = unsafe place.announce {
                 unsafe table.current[segment].load(ordering: .sequentiallyConsistent)
             }
-            defer { table.hazards.clear(place) }
+            defer { place.clear() }
             return unsafe body(block)
         }
     }

@@ -134,7 +134,8 @@ public struct Fleet: Sendable {
         return Confirmation(position: position, committed: now.boot, nodes: registry.entries.map(\.node))
     }
 
-    /// Whether no node accepts any more what was committed (invariant S1). Over all calls for one confirmation, O(nodes).
+    /// Whether no node accepts any more what was committed (invariant S1). All calls for one confirmation together:
+    /// O(nodes).
     public func progress(of confirmation: inout Confirmation, now: BootInstant) -> Progress {
         guard confirmation.position.epoch == epoch else { return .superseded }
         // Leases of the epoch before are in no registry: they were granted before this one began, or, by a Redis that

@@ -24,38 +24,43 @@ import Synchronization
         unsafe claimed.deinitialize(count: count).deallocate()
     }
 
+    /// One reader's place, from `claim()` to `release(_:)`, on one thread.
+    @safe struct Place {
+        // SAFETY: a place is used only while the array that it is in exists, whose reader keeps it.
+        fileprivate let announced: UnsafeMutablePointer<Atomic<UInt>>
+        fileprivate let number: Int
+
+        /// Announces what `load` gives, until `load` gives the same once more: from then on it is not freed before
+        /// `clear()`.
+        ///
+        /// - Parameter load: a sequentially consistent load, as the announcement is a sequentially consistent store. So
+        ///   either the writer, which looks for announcements after it has replaced the pointer, sees this one, or the
+        ///   second load sees what it was replaced by.
+        @inline(__always)
+        func announce<Pointee>(_ load: () -> UnsafeMutablePointer<Pointee>) -> UnsafeMutablePointer<Pointee> {
+            var pointer = unsafe load()
+            while true {
+                unsafe announced.pointee.store(UInt(bitPattern: pointer), ordering: .sequentiallyConsistent)
+                let again = unsafe load()
+                if unsafe again == pointer { return unsafe pointer }
+                unsafe pointer = unsafe again
+            }
+        }
+
+        func clear() { unsafe announced.pointee.store(0, ordering: .releasing) }
+    }
+
     /// A place that nobody has. O(count).
-    func claim() -> Int {
-        for place in 0..<count {
-            let exchange = unsafe claimed[place].compareExchange(
+    func claim() -> Place {
+        for number in 0..<count {
+            let exchange = unsafe claimed[number].compareExchange(
                 expected: false, desired: true, ordering: .acquiringAndReleasing)
-            if exchange.exchanged { return place }
+            if exchange.exchanged { return unsafe Place(announced: announced + number, number: number) }
         }
         preconditionFailure("more than \(count) readers of one table")
     }
 
-    func release(_ place: Int) { unsafe claimed[place].store(false, ordering: .releasing) }
-
-    /// Announces what `load` gives, until `load` gives the same once more: from then on it is not freed before
-    /// `clear(_:)`.
-    ///
-    /// - Parameter load: a sequentially consistent load, as the announcement is a sequentially consistent store. So
-    ///   either the writer, which looks for announcements after it has replaced the pointer, sees this one, or the
-    ///   second load sees what it was replaced by.
-    @inline(__always)
-    func announce<Pointee>(
-        at place: Int, _ load: () -> UnsafeMutablePointer<Pointee>
-    ) -> UnsafeMutablePointer<Pointee> {
-        var pointer = unsafe load()
-        while true {
-            unsafe announced[place].store(UInt(bitPattern: pointer), ordering: .sequentiallyConsistent)
-            let again = unsafe load()
-            if unsafe again == pointer { return unsafe pointer }
-            unsafe pointer = unsafe again
-        }
-    }
-
-    func clear(_ place: Int) { unsafe announced[place].store(0, ordering: .releasing) }
+    func release(_ place: Place) { unsafe claimed[place.number].store(false, ordering: .releasing) }
 
     /// O(count).
     func announces(_ address: UInt) -> Bool {

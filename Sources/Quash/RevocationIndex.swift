@@ -7,8 +7,8 @@ import Synchronization
 /// come twice, late, and in any order.
 ///
 /// When it is full, the revocations that expire first give way to the new, and every token that expires by then is
-/// refused, a little before its time: ``droppedBy`` says until when. So what is refused becomes coarser, and never less.
-/// A token is cut short by ``longestCut`` at most: where that makes no room, the index refuses.
+/// refused, a little before its time: ``droppedBy`` says until when. So what is refused becomes coarser, and never
+/// less. A token is cut short by ``longestCut`` at most: where that makes no room, the index refuses.
 ///
 /// One ``Writer`` changes it, on the feed's thread. Each loop reads through a ``Reader`` of its own, without a lock.
 public final class RevocationIndex: Sendable {
@@ -46,9 +46,9 @@ public final class RevocationIndex: Sendable {
     /// has.
     public var changes: UInt64 { statistics.changes.load(ordering: .acquiring) }
 
-    /// The greatest civil time by which anything was dropped; later than any clock's when the index was full. A decision
-    /// judges `exp` by this, if it is later than its own clock, **after** it looked for revocations: so what was dropped
-    /// as expired is refused as expired, even by a thread whose clock never showed that time.
+    /// The greatest civil time by which anything was dropped; later than any clock's when the index was full. A
+    /// decision judges `exp` by this, if it is later than its own clock, **after** it looked for revocations: so what
+    /// was dropped as expired is refused as expired, even by a thread whose clock never showed that time.
     public var droppedBy: WallInstant {
         WallInstant(milliseconds: statistics.droppedByMilliseconds.load(ordering: .acquiring))
     }

@@ -3,9 +3,10 @@
 ///
 /// It is NH with words of 64 bits, twice, with the secret shifted by two words for the second time: the first layer of
 /// UMAC (J. Black, S. Halevi, H. Krawczyk, T. Krovetz, P. Rogaway, «UMAC: Fast and Secure Message Authentication»,
-/// CRYPTO '99: NH and its Toeplitz construction; with words of 32 bits, RFC 4418 §5.2). Any two different tokens of one length agree with a chance of at most
-/// 2⁻¹²⁸ over the secrets, whoever chose them, as long as no hash is shown to anyone. That is proven and needs no
-/// assumption, and costs a third of what a keyed hash whose output may be shown costs.
+/// CRYPTO '99: NH and its Toeplitz construction; with words of 32 bits, RFC 4418 §5.2). Any two different tokens of one
+/// length agree with a chance of at most 2⁻¹²⁸ over the secrets, whoever chose them, as long as no hash is shown to
+/// anyone. That is proven and needs no assumption, and costs a third of what a keyed hash whose output may be shown
+/// costs.
 struct TokenHash: Sendable {
     /// Two sums of 128 bits, and the length that they are of.
     struct Value: Hashable, Sendable {

@@ -106,7 +106,7 @@ package enum SettingsTable {
     static let maxRevocations = Setting(
         "max-revocations", .integer(1000...1_000_000_000), default: .text("10000000"),
         "Revocations that the index may hold, about 28 bytes each. A node that would need more refuses tokens up to "
-            + "five minutes before they expire, instead of keeping what revokes these; if that is not enough, every token."
+            + "five minutes before they expire, instead of keeping what revokes these; if that is not enough, all."
     )
 
     static let tokenCache = Setting(

@@ -66,7 +66,7 @@ struct SaturatedPropagation {
             Goal(
                 what: "committed → applied while the loop is saturated, p99", against: "a limit", relation: .atMost,
                 limit: cores > 2 ? 0.5 : 2, unit: "ms", rounds: limits,
-                note: cores > 2 ? "" : "the loop and the load take both cores: the limit is that without a core to spare"))
+                note: cores > 2 ? "" : "the loop and the load take both cores: the limit without one to spare"))
         fleet.shrink(to: 0)
     }
 }

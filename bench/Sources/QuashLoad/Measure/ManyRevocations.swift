@@ -1,8 +1,8 @@
 import BenchResults
 
 extension Runner {
-    /// The validator that everything else is measured with, beside one that has many more revocations. That has a feed of
-    /// its own, because the first would hear of them too.
+    /// The validator that everything else is measured with, beside one that has many more revocations. That has a feed
+    /// of its own, because the first would hear of them too.
     func measureManyRevocations() throws {
         let folder = try WorkFolder()
         let other = try Lab(
