@@ -9,7 +9,7 @@ final class FeedThread: Sendable {
     let lease = Lease()
     let status = FeedStatus()
     let metrics = FeedMetrics()
-    private let thread: LoopThread
+    let thread: LoopThread
     private let follower: LoopBound<Box>
 
     private final class Box {

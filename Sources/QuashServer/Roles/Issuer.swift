@@ -156,7 +156,15 @@ public final class Issuer: Sendable {
     }
 
     /// Whether it can do all its work.
-    public var isReady: Bool { checks.allSatisfy { $0.problem == nil } }
+    public var isReady: Bool { problems.isEmpty }
+
+    /// What is missing for that, in words.
+    public var problems: [String] { checks.compactMap(\.failure) }
+
+    /// Calls back, on whatever thread, once each of its loops has answered.
+    public func probe(_ answered: @escaping @Sendable () -> Void) {
+        LoopThread.probe([loop, feed.thread], answered)
+    }
 
     /// Reads the signing keys and the clients anew. If either cannot be used that is logged, and both stay as they
     /// were.

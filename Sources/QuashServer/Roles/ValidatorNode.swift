@@ -95,7 +95,15 @@ public final class ValidatorNode: Sendable {
     }
 
     /// Whether it can decide: keys loaded, feed caught up, lease held.
-    public var isReady: Bool { checks.allSatisfy { $0.problem == nil } }
+    public var isReady: Bool { problems.isEmpty }
+
+    /// What is missing for that, in words.
+    public var problems: [String] { checks.compactMap(\.failure) }
+
+    /// Calls back, on whatever thread, once each of its loops has answered.
+    public func probe(_ answered: @escaping @Sendable () -> Void) {
+        LoopThread.probe([admin] + loops.map(\.thread) + [feed.thread], answered)
+    }
 
     /// Reads the keys anew.
     public func reload() { keys.reload() }
@@ -127,7 +135,7 @@ private final class ServingLoop: Sendable {
         var keys: KeySet?
     }
 
-    private let thread: LoopThread
+    let thread: LoopThread
     private let state = LoopBound(State())
     private let metrics: DecisionMetrics
 
