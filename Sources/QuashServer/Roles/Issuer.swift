@@ -95,7 +95,10 @@ public final class Issuer: Sendable {
         let common = configuration.common
         let client = RedisClient(on: loop, options: redis) { [state] in
             switch $0 {
-            case .up: state.value.publisher?.connectionChanged(isUp: true)
+            case .up:
+                state.value.publisher?.connectionChanged(isUp: true)
+                // It may have started with other keys than before, or changed them while Redis was away.
+                Self.publishKeysChanged(state.value.client)
             case .down: state.value.publisher?.connectionChanged(isUp: false)
             }
         }
@@ -179,6 +182,7 @@ public final class Issuer: Sendable {
                     try state.value.validator?.replaceKeys(keySet)
                     state.value.endpoints?.keySet = keySet.serialized()
                     state.value.endpoints?.clients = clients
+                    Self.publishKeysChanged(state.value.client)
                     let names = keySet.keys.map(\.keyID).joined(separator: " ")
                     log.notice("signing keys and clients loaded", metadata: ["kids": "\(names)"])
                 } catch {
@@ -212,6 +216,13 @@ public final class Issuer: Sendable {
         pool.stop()
         outbox.close()
         log.notice("issuer stopped")
+    }
+
+    /// Validators that hear it fetch the keys at once. Those that do not, or when Redis is away, fetch them when a
+    /// token names one that they do not have, or with their next look.
+    private static func publishKeysChanged(_ client: RedisClient?) {
+        let command = RedisCommand([Array("PUBLISH".utf8), Array(FeedScript.channel.utf8), FeedScript.keysChanged])
+        client?.send(command, timeout: .seconds(2)) { _ in }
     }
 
     private static func signingKeys(_ configuration: IssuerConfiguration) throws -> [RSAPrivateKey] {
