@@ -152,6 +152,8 @@ let package = Package(
                 "QuashSimulation", .product(name: "Logging", package: "swift-log"),
             ]),
         tests("QuashCLITests", ["QuashCLI", "QuashHTTP", "QuashLoop", "QuashJWT", "QuashJSON", "QuashCrypto"]),
+        // Real gateways, which are not there everywhere: `scripts/gateways` installs them and runs these.
+        tests("GatewayTests", ["QuashCLI", "QuashHTTP", "QuashLoop", "QuashJWT", "QuashJSON", "QuashCrypto"]),
         tests("StyleTests", ["QuashProcess"]),
         fuzzTarget,
         .target(

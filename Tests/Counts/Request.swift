@@ -20,7 +20,7 @@ struct Request {
         let loop = try Loop()
         let endpoints = AuthorizationEndpoints(
             on: loop, validator: fixture.validator, metrics: DecisionMetrics(DecisionMetrics.Families()),
-            hasReached: { _ in true }, unknownKey: {})
+            canDecide: { true }, hasReached: { _ in true }, unknownKey: {})
         let server = try HTTPServer(on: loop, at: BoundAddress(.unix(path: path)), responder: endpoints)
         let client = connect(to: path)
         let head = Counts.head(fixture.token)

@@ -1,4 +1,3 @@
-import Glibc
 import QuashJSON
 import TestSupport
 import Testing
@@ -39,14 +38,5 @@ struct QuashProgram {
 
     func callAsFunction(_ arguments: String...) throws -> Result { try self(arguments) }
 
-    /// The program lies beside the program that runs the tests.
-    static let path: String = {
-        var buffer = [UInt8](repeating: 0, count: 4096)
-        let count = unsafe buffer.withUnsafeMutableBytes { bytes in
-            // SAFETY: readlink(2) writes at most the given count of bytes, and says how many.
-            unsafe readlink("/proc/self/exe", bytes.baseAddress!.assumingMemoryBound(to: CChar.self), bytes.count)
-        }
-        let own = String(decoding: buffer[..<max(0, count)], as: UTF8.self)
-        return own.lastIndex(of: "/").map { own[...$0] + "quash" } ?? "quash"
-    }()
+    static let path = BuiltProgram.path("quash")
 }

@@ -1,4 +1,5 @@
 import QuashLoop
+import TestSupport
 import Testing
 
 @testable import QuashHTTP

@@ -89,7 +89,8 @@ final class DemoFleet {
         let address = folder.path("nginx.sock")
         var text = String(decoding: PackageResources.nginx_conf, as: UTF8.self)
         for (shipped, here) in [
-            ("server validator-1:8081;", "server \(validator);"),
+            ("server validator-1:8081 max_fails=1 fail_timeout=1s;", "server \(validator);"),
+            ("server validator-1:8081 max_fails=0 backup;", "server \(validator) backup;"),
             ("server application:8090;", "server \(application);"),
             ("listen 8000;", "listen unix:\(address);"),
         ] {

@@ -62,11 +62,13 @@ public final class ValidatorNode: Sendable {
         var policy = TokenPolicy()
         policy.issuer = configuration.common.issuerURL
         policy.audiences = configuration.common.audience
+        // Less than the administration asks for: while Redis is away, the rest of the lease is to be used.
+        let canDecide: @Sendable () -> Bool = { [keys, feed] in keys.isLoaded && feed.lease.holds(at: .now()) }
         for loop in loops {
             loop.start(
                 gateway, index: feed.index, lease: feed.lease, status: feed.status, policy: policy,
                 clockSkew: configuration.common.clockSkew, cachedTokens: configuration.tokenCache,
-                keys: keys, log: log)
+                keys: keys, canDecide: canDecide, log: log)
         }
     }
 
@@ -136,7 +138,7 @@ private final class ServingLoop: Sendable {
 
     func start(
         _ listening: Listening, index: RevocationIndex, lease: Lease, status: FeedStatus, policy: TokenPolicy,
-        clockSkew: Duration, cachedTokens: Int, keys: KeyLoader, log: Logger
+        clockSkew: Duration, cachedTokens: Int, keys: KeyLoader, canDecide: @escaping @Sendable () -> Bool, log: Logger
     ) {
         thread.submit { [state, metrics] loop in
             do {
@@ -144,7 +146,8 @@ private final class ServingLoop: Sendable {
                     keys: state.value.keys, policy: policy, clockSkew: clockSkew, index: index, lease: lease,
                     cachedTokens: cachedTokens)
                 let endpoints = AuthorizationEndpoints(
-                    on: loop, validator: validator, metrics: metrics, hasReached: status.hasReached
+                    on: loop, validator: validator, metrics: metrics, canDecide: canDecide,
+                    hasReached: status.hasReached
                 ) { keys.noteUnknownKey() }
                 state.value.validator = validator
                 state.value.servers = try listening.serve(on: loop, endpoints)

@@ -10,6 +10,7 @@ package import QuashLoop
 /// | `/authz/auth-request` (nginx) | 204 | 401, 403, 503 |
 /// | `/authz/forward-auth` (Caddy, Traefik, APISIX) | 200 | 401, 403, 503 |
 /// | `/authz/ext-authz/…` (Envoy), any method and path | 200 | 401, 403, 503 |
+/// | `/readyz`: whether to ask here at all, for health checks of gateways | 200 | 503 |
 ///
 /// `X-Quash-Min: epoch:seq` asks for a decision that is no older than that position: 503 where it is not known to be
 /// applied.
@@ -45,6 +46,7 @@ package final class AuthorizationEndpoints: HTTPResponder {
 
     private let validator: Validator
     private let metrics: DecisionMetrics
+    private let canDecide: () -> Bool
     private let hasReached: (FeedPosition) -> Bool
     private let unknownKey: () -> Void
     private var budget = VerificationBudget()
@@ -52,12 +54,14 @@ package final class AuthorizationEndpoints: HTTPResponder {
     private var waitingBytes = 0
     private var turnTimer: Timer?
 
+    /// - Parameter canDecide: whether keys are loaded and a lease is held.
     /// - Parameter hasReached: whether a position is known to be applied.
     /// - Parameter unknownKey: called when a token names a key that is not known: it may be a new one.
     package init(
-        on loop: Loop, validator: Validator, metrics: DecisionMetrics, hasReached: @escaping (FeedPosition) -> Bool,
-        unknownKey: @escaping () -> Void
+        on loop: Loop, validator: Validator, metrics: DecisionMetrics, canDecide: @escaping () -> Bool,
+        hasReached: @escaping (FeedPosition) -> Bool, unknownKey: @escaping () -> Void
     ) {
+        self.canDecide = canDecide
         self.hasReached = hasReached
         self.validator = validator
         self.metrics = metrics
@@ -78,6 +82,11 @@ package final class AuthorizationEndpoints: HTTPResponder {
         } else if path.hasPrefix("/authz/ext-authz/") || path.equals("/authz/ext-authz") {
             // Envoy appends the path and the query of its own client: nothing there is asked by the gateway.
             decide(request, exchange, allowed: Self.ok, query: nil)
+        } else if path.equals("/readyz") {
+            guard request.method == .get || request.method == .head else {
+                return exchange.send(allowing: "GET, HEAD")
+            }
+            if canDecide() { exchange.send(Self.ok) } else { exchange.send(unavailable: "no keys, or no lease") }
         } else {
             exchange.send(
                 Problem(.notFound, "gateways ask /authz/auth-request, /authz/forward-auth or /authz/ext-authz/"))

@@ -1,6 +1,6 @@
 import TestSupport
 
-/// A node of a YAML document, in the part of YAML that the compose file keeps to.
+/// A node of a YAML document, in the part of YAML that the files in `docker/` keep to.
 indirect enum YAMLNode: Equatable {
     case scalar(String)
     case list([YAMLNode])
@@ -20,14 +20,18 @@ indirect enum YAMLNode: Equatable {
         if case .list(let elements) = self { elements.compactMap(\.text) } else { [] }
     }
 
+    var elements: [YAMLNode] {
+        if case .list(let elements) = self { elements } else { [] }
+    }
+
     var map: [String: YAMLNode] {
         if case .map(let members) = self { members } else { [:] }
     }
 }
 
-/// Reads block mappings, scalars, lists on one line, anchors, aliases and merge keys, which is what compose files need
-/// and
-/// `YAMLDocument`, made for settings, refuses. Anything else is an error: a test must not overlook what it cannot read.
+/// Reads block mappings, scalars, lists on one line, lists of mappings, anchors, aliases and merge keys, which is what
+/// compose files and gateways need and `YAMLDocument`, made for settings, refuses. Anything else is an error: a
+/// test must not overlook what it cannot read.
 struct YAMLReader {
     private struct Line {
         let number: Int
@@ -84,7 +88,7 @@ struct YAMLReader {
         let node: YAMLNode
         if text.isEmpty {
             if let next = lines.first, next.indent > line.indent {
-                node = try map(indent: next.indent)
+                node = try next.text.hasPrefix("- ") ? list(indent: next.indent) : map(indent: next.indent)
             } else {
                 node = .null
             }
@@ -93,6 +97,19 @@ struct YAMLReader {
         }
         if let anchor { anchors[anchor] = node }
         return node
+    }
+
+    /// Elements that are mappings, each of which begins on the line of its hyphen.
+    private mutating func list(indent: Int) throws -> YAMLNode {
+        var elements: [YAMLNode] = []
+        while let line = lines.first, line.indent >= indent {
+            guard line.indent == indent, line.text.hasPrefix("- ") else { throw flaw("is not an element of the list") }
+            let text = line.text.dropFirst().drop { $0 == " " }
+            let inner = Line(number: line.number, indent: line.indent + line.text.count - text.count, text: text)
+            lines[lines.startIndex] = inner
+            elements.append(try map(indent: inner.indent))
+        }
+        return .list(elements)
     }
 
     private func scalarOrList(_ text: Substring, _ line: Line) throws -> YAMLNode {

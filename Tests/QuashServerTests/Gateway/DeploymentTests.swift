@@ -27,15 +27,19 @@ import Testing
 
     @Test func theReaderReadsWhatItSaysAndRefusesTheRest() throws {
         let document = try YAMLReader.read(
-            "# c\na: &x\n  b: 1\n  c: [d, \"e, f\"]\n\ng:\n  <<: *x\n  b: two words\nh:\n")
+            "# c\na: &x\n  b: 1\n  c: [d, \"e, f\"]\n\ng:\n  <<: *x\n  b: two words\nh:\n"
+                + "i:\n  - j: 1\n    k:\n      l: 2\n  - j: 3\nm: 4\n")
         #expect(document["a"]?["b"]?.text == "1")
         #expect(document["g"]?["c"]?.texts == ["d", "e, f"])
         #expect(document["g"]?["b"]?.text == "two words")
         #expect(document["h"] == .null)
+        #expect(document["i"]?.elements.map { $0["j"]?.text } == ["1", "3"])
+        #expect(document["i"]?.elements.first?["k"]?["l"]?.text == "2" && document["m"]?.text == "4")
         for text in [
             "a", "a:b", "a: *x", "a: [b", "a: [b, [c]]", "a: {b: c}", "a: |\n  b", "a: b\na: c", "  a: b\nc: d",
             "a: 'b'",
-            "a:\n  - b", "a: b # c", "a: \"b", "a:\n  b: c\n d: e", "\ta: b",
+            "a:\n  - b", "a:\n  - b: c\n   d: e", "a:\n  - b: c\n  d: e", "a:\n- b: c", "- a: b", "a: b # c", "a: \"b",
+            "a:\n  b: c\n d: e", "\ta: b",
         ] {
             #expect(throws: TestSupportError.self, "\(text)") { try YAMLReader.read(text) }
         }
@@ -129,7 +133,7 @@ import Testing
                 addresses += value.matches(of: /[a-z]+:\/\/(?:[a-z-]+@)?([a-z0-9-]+:[0-9]+)/).map { String($0.1) }
             }
         }
-        addresses += try Self.text("docker/gateways/nginx/nginx.conf").matches(of: /server ([a-z0-9-]+:[0-9]+);/)
+        addresses += try Self.text("docker/gateways/nginx/nginx.conf").matches(of: /server ([a-z0-9-]+:[0-9]+)[ ;]/)
             .map { String($0.1) }
         #expect(Set(addresses) == ["redis:6379", "issuer:8080", "validator-1:8081", "application:8090"])
         for address in addresses {
@@ -150,7 +154,7 @@ import Testing
             try NginxGateway.flaw(
                 of: "docker/gateways/nginx/nginx.conf",
                 replacing: [
-                    ("server validator-1:8081;", "server 127.0.0.1:8081;"),
+                    ("server validator-1:8081 ", "server 127.0.0.1:8081 "),
                     ("server application:8090;", "server 127.0.0.1:8090;"),
                 ]) == nil)
         #expect(try NginxGateway.flaw(of: "docker/application/nginx.conf", replacing: []) == nil)

@@ -59,6 +59,38 @@ import Testing
         }
     }
 
+    @Test("While Redis is away a gateway is told to go on asking, until the lease ends")
+    func readinessEndsWithTheLease() throws {
+        let fleet = try Fleet(validatorSettings: Fleet.shortLease)
+        try fleet.waitUntilReady()
+        let token = try fleet.signIn().access
+        #expect(try fleet.ask(.get, "/readyz").status == .ok)
+        fleet.redis.kill9()
+        var heldUnready = 0
+        let hasEnded = try poll(within: .seconds(20)) {
+            let status = try fleet.ask(.get, "/readyz").status
+            if try fleet.decide(token).status == .noContent, status != .ok { heldUnready += 1 }
+            return status == .serviceUnavailable
+        }
+        #expect(hasEnded && heldUnready == 0)
+        try fleet.ask(.get, "/readyz").expectUnavailable()
+        #expect(try fleet.decide(token).status == .serviceUnavailable)
+
+        try fleet.redis.restart()
+        #expect(try poll(within: .seconds(20)) { try fleet.ask(.get, "/readyz").status == .ok })
+        // A lease alone is not enough: a validator without keys.
+        let keyless = try ValidatorNode(
+            ValidatorConfiguration(
+                arguments: [
+                    "--redis-url", fleet.redis.url, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0",
+                    "--jwks-url", "http://127.0.0.1:\(try freePort())/none", "--drain", "1s",
+                ], environment: [:]), log: Fleet.silent)
+        defer { keyless.stop() }
+        let checks = "http://\(keyless.adminAddresses[0])/readyz?verbose"
+        #expect(try poll(within: .seconds(20)) { try fleet.web.call(.get, checks).text.contains("[+] lease ok") })
+        try fleet.web.call(.get, "http://\(keyless.addresses[0])/readyz").expectUnavailable()
+    }
+
     @Test("/livez, /readyz, /readyz?verbose and /metrics, ready and not")
     func healthAndMetrics() throws {
         let fleet = try Fleet(validatorSettings: ["--lease", "500ms", "--renew-interval", "100ms"])

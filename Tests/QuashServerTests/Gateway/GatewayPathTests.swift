@@ -146,6 +146,18 @@ import Testing
         }
     }
 
+    @Test("Health checks of gateways ask where decisions are asked for, without a token")
+    func readinessForHealthChecks() throws {
+        let fleet = try Fleet.current
+        for method in [HTTPMethod.get, .head] {
+            let response = try fleet.ask(method, "/readyz", [:])
+            #expect(response.status == .ok)
+            #expect(response.body.isEmpty)
+            #expect(response.values(of: "cache-control") == ["no-store"])
+        }
+        try fleet.ask(.post, "/readyz", [:]).expectProblem(405, naming: "GET, HEAD")
+    }
+
     private func expectNothingToldOrKept(
         _ response: HTTPResponse, sourceLocation: SourceLocation = #_sourceLocation
     ) {
