@@ -19,6 +19,9 @@ package struct HTTPExchange {
     /// Tells the exchanges of one connection from those of others, while it is open.
     package var client: ObjectIdentifier { ObjectIdentifier(connection) }
 
+    /// Who asks, for people, as `Connection.peer` says it; empty once the client is gone.
+    package var peer: String { connection.peer }
+
     /// Whether there is still somebody to answer.
     package var isOpen: Bool { !connection.isClosed }
 

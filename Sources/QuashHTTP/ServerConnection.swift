@@ -7,6 +7,7 @@ final class ServerConnection: ConnectionDelegate {
 
     var isClosed: Bool { server == nil }
     var loop: Loop { connection.loop }
+    var peer: String { connection.peer }
 
     private let connection: Connection
     private var machine: ConnectionMachine

@@ -126,13 +126,13 @@ final class FeedFollower {
         switch state {
         case .up:
             let address = client?.server.map { "\($0)" } ?? "\(settings.redis)"
-            log.info("connected to redis", metadata: ["address": "\(address)"])
+            log.record(.redisConnected, ["address": "\(address)"])
             status.update { $0.isConnected = true }
             inspect()
         case .down(let error):
             // Once for each outage; the first attempt of all, too.
             if status.snapshot.isConnected || !isOutageTold {
-                log.warning("redis cannot be reached", metadata: ["error": "\(error)"])
+                log.record(.redisUnreachable, ["error": "\(error)"])
             }
             isOutageTold = true
             status.update { $0.isConnected = false }
@@ -155,7 +155,7 @@ final class FeedFollower {
             switch result {
             case .success(let facts): inspected(facts)
             case .failure(let error):
-                log.warning("redis does not tell how it is configured", metadata: ["error": "\(error)"])
+                log.record(.redisSilent, ["error": "\(error)"])
                 inspectionTimer?.start(after: Self.unfitInspectionInterval)
             }
         }
@@ -164,9 +164,12 @@ final class FeedFollower {
     private func inspected(_ facts: ServerFacts) {
         let reason = facts.refusals.isEmpty ? nil : facts.refusals.joined(separator: "; ")
         if let reason, reason != status.snapshot.unfitServer {
-            log.critical("this redis must not be used: nothing is accepted", metadata: ["error": "\(reason)"])
+            log.record(.redisUnfit, ["error": "\(reason)"])
         }
-        status.update { $0.unfitServer = reason }
+        status.update {
+            $0.unfitServer = reason
+            $0.evictedKeys = facts.evictedKeys
+        }
         guard reason == nil else {
             lease.drop()
             unfollow()
@@ -176,7 +179,7 @@ final class FeedFollower {
         inspectionTimer?.start(after: Self.inspectionInterval)
         guard !isFollowing else { return }
         isFollowing = true
-        for warning in facts.warnings { log.warning("redis is at risk", metadata: ["warning": "\(warning)"]) }
+        for warning in facts.warnings { log.record(.redisAtRisk, ["warning": "\(warning)"]) }
         perform(feed.connected(now: .now()))
     }
 
@@ -193,7 +196,7 @@ final class FeedFollower {
             metrics.propagated(from: message.committedMicroseconds, to: .now())
         case .lost(let error):
             if status.snapshot.isSubscribed {
-                log.warning("lost the subscription", metadata: ["error": "\(error)"])
+                log.record(.subscriptionLost, ["error": "\(error)"])
             }
             status.update { $0.isSubscribed = false }
         }
@@ -236,8 +239,7 @@ final class FeedFollower {
             for revocation in revocations { metrics.applied(revocation.key.kind) }
             return true
         } catch {
-            log.critical(
-                "the index refuses revocations: this node refuses every token", metadata: ["error": "\(error)"])
+            log.record(.indexFull, ["error": "\(error)"])
             status.update { $0.halted = "\(error)" }
             perform(feed.applyFailed())
             return false
@@ -260,9 +262,9 @@ final class FeedFollower {
             $0.head = position?.sequence ?? 0
         }
         if !hadLease {
-            log.info(
-                "lease held",
-                metadata: [
+            log.record(
+                .leaseHeld,
+                [
                     "epoch": "\(position?.epoch.description ?? "")", "sequence": "\(position?.sequence ?? 0)",
                     "entries": "\(writer.count)",
                 ])
@@ -317,7 +319,7 @@ final class FeedFollower {
         do {
             use(try decode(try result.get()))
         } catch {
-            log.warning("the feed did not answer", metadata: ["error": "\(error)"])
+            log.record(.feedUnanswered, ["error": "\(error)"])
             if client?.isUp == true { perform(feed.failed(now: .now())) }
         }
     }
@@ -326,22 +328,20 @@ final class FeedFollower {
         switch event {
         case .gap:
             gaps.increment()
-            log.debug("a message is missing: fetching it")
+            log.record(.feedGap)
         case .resync(let cause):
             resyncs[cause]?.increment()
-            log.info("reading the live set", metadata: ["cause": "\(cause.rawValue)"])
+            log.record(.feedResync, ["cause": "\(cause.rawValue)"])
         case .damaged:
-            log.error("the live set in redis lost data: asking the issuers to restore it")
+            log.record(.feedDamaged)
         case .recovering:
-            log.notice("no epoch is open: waiting for an issuer")
+            log.record(.feedRecovering)
             recoveryNeeded()
         case .unreadable(let error):
             status.update { $0.halted = "\(error)" }
-            log.critical(
-                "the feed holds an entry that cannot be read: this node refuses every token",
-                metadata: ["error": "\(error)"])
+            log.record(.feedUnreadable, ["error": "\(error)"])
         case .malformedMessage:
-            log.warning("something else is published on the feed's channel")
+            log.record(.feedForeignMessage)
         }
     }
 }

@@ -105,7 +105,10 @@ final class FleetObserver {
         switch action {
         case .readRegistry: readRegistry { [weak self] in self?.received($0) }
         case .answer(let id, let outcome):
-            if case .confirmed(let time) = outcome { metrics.confirmed(after: time) }
+            switch outcome {
+            case .confirmed(let time): metrics.confirmed(after: time)
+            case .unconfirmed: metrics.unconfirmed()
+            }
             answers.removeValue(forKey: id)?(outcome)
         case .forget(let entries):
             client.eval(
@@ -113,9 +116,7 @@ final class FleetObserver {
                 timeout: Self.timeout
             ) { _ in }
         case .reportDuplicates(let nodes):
-            log.warning(
-                "two processes use one node-id; give each its own",
-                metadata: ["nodes": "\(nodes.joined(separator: " "))"])
+            log.record(.nodeDuplicate, ["nodes": "\(nodes.joined(separator: " "))"])
         case .wake(let instant): timer?.start(after: max(.zero, instant - .now))
         }
     }
@@ -124,9 +125,10 @@ final class FleetObserver {
         switch result {
         case .success(let reply?):
             perform(confirmations.received(reply.registry, of: reply.head.epoch, now: .now()))
+            metrics.observed(confirmations.fleet)
         case .success(nil): perform(confirmations.readFailed(now: .now))
         case .failure(let error):
-            log.debug("the registry was not read", metadata: ["error": "\(error)"])
+            log.record(.registryUnread, ["error": "\(error)"])
             perform(confirmations.readFailed(now: .now))
         }
     }

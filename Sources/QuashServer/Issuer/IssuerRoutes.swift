@@ -51,14 +51,17 @@ final class AdminRoutes: HTTPResponder {
     private let health: HealthEndpoints
     private let credential: SecretDigest?
     private let asksForClientCertificate: Bool
+    private let audit: AuditLog
 
     init(
-        _ endpoints: AdminEndpoints, health: HealthEndpoints, credential: SecretDigest?, asksForClientCertificate: Bool
+        _ endpoints: AdminEndpoints, health: HealthEndpoints, credential: SecretDigest?, asksForClientCertificate: Bool,
+        audit: AuditLog
     ) {
         self.endpoints = endpoints
         self.health = health
         self.credential = credential
         self.asksForClientCertificate = asksForClientCertificate
+        self.audit = audit
     }
 
     /// The same for everybody: a wrong credential is answered as such and not by the length of the body.
@@ -66,21 +69,25 @@ final class AdminRoutes: HTTPResponder {
 
     func respond(to request: borrowing HTTPRequest, _ exchange: HTTPExchange) {
         if health.respond(to: request, exchange) { return }
-        if let refusal = refusal(of: request) { return exchange.send(refusal) }
+        if let refusal = refusal(of: request) {
+            audit.refused(AuditActor(name: "unknown", peer: exchange.peer), listener: "admin")
+            return exchange.send(refusal)
+        }
+        let actor = AuditActor(name: actorName, peer: exchange.peer)
         let path = request.path
         if path.equals("/admin/v1/sessions") {
             guard request.method == .post else { return exchange.send(allowing: "POST") }
-            endpoints.createSession(request, exchange)
+            endpoints.createSession(request, exchange, by: actor)
         } else if path.equals("/admin/v1/revocations") {
             guard request.method == .post else { return exchange.send(allowing: "POST") }
-            endpoints.revoke(request, exchange)
+            endpoints.revoke(request, exchange, by: actor)
         } else if path.equals("/admin/v1/nodes") {
             guard request.method == .get else { return exchange.send(allowing: "GET") }
             endpoints.nodes(exchange)
         } else if path.equals("/admin/v1/recovery") {
             switch request.method {
             case .get: endpoints.showRecovery(exchange)
-            case .post: endpoints.recover(request, exchange)
+            case .post: endpoints.recover(request, exchange, by: actor)
             default: exchange.send(allowing: "GET, POST")
             }
         } else if let position = Self.position(path.array) {
@@ -88,13 +95,18 @@ final class AdminRoutes: HTTPResponder {
             endpoints.showReceipt(of: position, exchange)
         } else if let subject = Self.subject(path.array) {
             switch request.method {
-            case .get: endpoints.listSessions(of: subject, exchange)
-            case .delete: endpoints.endSessions(of: subject, exchange)
+            case .get: endpoints.listSessions(of: subject, exchange, by: actor)
+            case .delete: endpoints.endSessions(of: subject, exchange, by: actor)
             default: exchange.send(allowing: "GET, DELETE")
             }
         } else {
             exchange.send(Problem(.notFound, "there is nothing at this path"))
         }
+    }
+
+    /// Who may administrate, for the audit.
+    private var actorName: String {
+        credential.map { "credential:\($0.fingerprint)" } ?? (asksForClientCertificate ? "certificate" : "local")
     }
 
     /// The one answer to whoever does not present the credential; nil for whoever does, and where none is configured.

@@ -88,6 +88,7 @@ final class IssuerService {
                 switch created {
                 case .failure(let error): answer(.failure(unavailable(error)))
                 case .success(let surplus):
+                    metrics.sessionCreated()
                     for old in surplus { end(old) { _ in } }
                     answer(.success(pair))
                 }
@@ -174,8 +175,7 @@ final class IssuerService {
             sign(same, record, scope: scope, session: presented.session, answer: answer)
         case .reused(let record):
             metrics.reuseDetected()
-            log.warning(
-                "a refresh token was used twice: its session has ended", metadata: ["session": "\(presented.session)"])
+            log.record(.sessionReused, ["session": "\(presented.session)"])
             revoke(presented.session, record, answer)
         case .ended(let record):
             metrics.refreshed(.ended)
@@ -263,7 +263,7 @@ final class IssuerService {
 
     func unavailable(_ error: any Error) -> Failure {
         if let failure = error as? Failure { return failure }
-        log.warning("a request could not be served", metadata: ["error": "\(error)"])
+        log.record(.requestUnserved, ["error": "\(error)"])
         return .unavailable("the revocation store does not answer")
     }
 }

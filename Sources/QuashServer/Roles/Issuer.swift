@@ -21,6 +21,8 @@ public final class Issuer: Sendable {
     private let adminListening: Listening
     private let state = LoopBound(State())
     private let isDraining = Atomic(false)
+    private let metrics = IssuerMetrics()
+    private let certificateExpiry: Int64?
 
     /// What belongs to the loop.
     private final class State {
@@ -56,8 +58,10 @@ public final class Issuer: Sendable {
         let common = configuration.common
         let keys = try Self.signingKeys(configuration)
         let clients = try Self.clients(configuration)
-        listening = try Listening(
-            common.listen, loops: 1, tls: try .listener(common, asksForClientCertificate: false))
+        metrics.usesKeys(writtenAt: SecretFile.modified(path: configuration.signingKeyFile))
+        let tls = try TLSContext.listener(common, asksForClientCertificate: false)
+        certificateExpiry = tls?.certificateExpiry
+        listening = try Listening(common.listen, loops: 1, tls: tls)
         adminListening = try Listening(
             common.adminListen, loops: 1, tls: try .listener(common, asksForClientCertificate: true))
         outbox = try Outbox(path: configuration.outboxFile, issuer: common.nodeID, log: log)
@@ -83,9 +87,9 @@ public final class Issuer: Sendable {
         }
         finished.wait()
         if let error = started.withLock({ $0 }) { throw error }
-        log.notice(
-            "issuer started",
-            metadata: [
+        log.record(
+            .issuerStarted,
+            [
                 "listen": "\(addresses.joined(separator: " "))", "admin": "\(adminAddresses.joined(separator: " "))",
                 "version": "\(BuildVersion.current)",
             ])
@@ -99,12 +103,11 @@ public final class Issuer: Sendable {
             case .down: state.value.publisher?.connectionChanged(isUp: false)
             }
         }
-        let metrics = IssuerMetrics()
         let publisher = RevocationPublisher(
             client: client, outbox: outbox, on: loop, home: self.loop,
             settings: FeedWriter.Settings(
                 issuer: common.nodeID, issuers: configuration.issuers, fence: configuration.fence),
-            lease: common.lease, log: log)
+            lease: common.lease, metrics: metrics, log: log)
         let observer = FleetObserver(
             client: client, options: redis, on: loop,
             fleet: Fleet(lease: common.lease, fence: configuration.fence), interval: common.renewInterval,
@@ -124,20 +127,22 @@ public final class Issuer: Sendable {
                 client: client, tombstone: configuration.accessTTL + common.clockSkew + Retention.margin),
             publisher: publisher, observer: observer, mint: mint, validator: validator,
             feedPosition: { [feed] in feed.status.snapshot.position }, metrics: metrics, log: log)
+        let audit = AuditLog(log)
         let credential = common.adminToken.map { SecretDigest(of: $0.bytes) }
         let endpoints = TokenEndpoints(
             service: service, clients: clients, adminToken: credential,
-            metadata: common.issuerURL.map { ServerMetadata(issuer: $0) }, keySet: keySet.serialized())
-        let admin = AdminEndpoints(service: service, observer: observer, publisher: publisher, log: log)
+            metadata: common.issuerURL.map { ServerMetadata(issuer: $0) }, keySet: keySet.serialized(), audit: audit)
+        let admin = AdminEndpoints(service: service, observer: observer, publisher: publisher, audit: audit)
         let page = MetricsPage(
-            feed.metrics.sources + metrics.sources + [buildInfo(version: BuildVersion.current)])
+            feed.metrics.sources + metrics.sources + certificateMetric(certificateExpiry)
+                + [buildInfo(version: BuildVersion.current)])
         let health = HealthEndpoints(checks: { [self] in checks }, metrics: { page.render() })
         state.value.servers = try listening.serve(on: loop, PublicRoutes(endpoints))
         state.value.adminServers = try adminListening.serve(
             on: loop,
             AdminRoutes(
                 admin, health: health, credential: credential,
-                asksForClientCertificate: common.tlsClientCAFile != nil))
+                asksForClientCertificate: common.tlsClientCAFile != nil, audit: audit))
         state.value.client = client
         state.value.publisher = publisher
         state.value.observer = observer
@@ -165,21 +170,34 @@ public final class Issuer: Sendable {
             let clients = try Self.clients(configuration)
             let keys = try Self.signingKeys(configuration)
             let keySet = try KeySet(keys.map { JSONWebKey($0.publicKey) })
-            loop.submit { [state, log] _ in
+            let written = SecretFile.modified(path: configuration.signingKeyFile)
+            loop.submit { [self] _ in
                 do {
                     try state.value.mint?.replaceKeys(keys)
                     try state.value.validator?.replaceKeys(keySet)
+                    metrics.usesKeys(writtenAt: written)
                     state.value.endpoints?.keySet = keySet.serialized()
                     state.value.endpoints?.clients = clients
-                    let names = keySet.keys.map(\.keyID).joined(separator: " ")
-                    log.notice("signing keys and clients loaded", metadata: ["kids": "\(names)"])
+                    let names = keySet.keys.map(\.keyID)
+                    log.record(.signingLoaded, ["kids": "\(names.joined(separator: " "))"])
+                    reloaded("done", targets: names)
                 } catch {
-                    log.error("the signing keys and clients stay as they were", metadata: ["error": "\(error)"])
+                    notReloaded(error)
                 }
             }
         } catch {
-            log.error("the signing keys and clients stay as they were", metadata: ["error": "\(error)"])
+            notReloaded(error)
         }
+    }
+
+    private func notReloaded(_ error: any Error) {
+        log.record(.signingKept, ["error": "\(error)"])
+        reloaded("refused", targets: [])
+    }
+
+    private func reloaded(_ result: String, targets: [String]) {
+        AuditLog(log).record(
+            .keysReload, by: AuditActor(name: "process", peer: ""), result: result, targets: targets)
     }
 
     /// Becomes unready, stops accepting connections, answers what is in flight, gives the lease back, and ends. Blocks
@@ -203,7 +221,7 @@ public final class Issuer: Sendable {
         feed.join()
         pool.stop()
         outbox.close()
-        log.notice("issuer stopped")
+        log.record(.issuerStopped)
     }
 
     private static func signingKeys(_ configuration: IssuerConfiguration) throws -> [RSAPrivateKey] {

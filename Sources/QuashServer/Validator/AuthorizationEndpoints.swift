@@ -161,8 +161,9 @@ package final class AuthorizationEndpoints: HTTPResponder {
         _ token: Span<UInt8>, _ exchange: HTTPExchange, allowed: PreparedResponse, query: [UInt8], _ begun: LoopInstant
     ) {
         defer { metrics.took(exchange.loop.now.nanoseconds - begun.nanoseconds) }
-        let verifications = validator.verifications
+        let (verifications, cacheHits) = (validator.verifications, validator.cacheHits)
         let judgement = validator.judge(token)
+        if validator.cacheHits != cacheHits { metrics.hitCache() }
         if validator.verifications != verifications {
             var failed = false
             if case .refused(.invalid) = judgement { failed = true }
