@@ -152,6 +152,10 @@ let package = Package(
                 "QuashSimulation", .product(name: "Logging", package: "swift-log"),
             ]),
         tests("QuashCLITests", ["QuashCLI", "QuashHTTP", "QuashLoop", "QuashJWT", "QuashJSON", "QuashCrypto"]),
+        // The whole thing as it is operated. What needs Prometheus or Chromium runs by `scripts/operations` alone.
+        tests(
+            "OperationsTests",
+            ["QuashCLI", "QuashServer", "QuashHTTP", "QuashLoop", "QuashJWT", "QuashJSON", "QuashCrypto"]),
         tests("StyleTests", ["QuashProcess"]),
         fuzzTarget,
         .target(
