@@ -36,6 +36,15 @@ package struct HTTPExchange {
         send(PreparedResponse(status, fields: fields, body: body))
     }
 
+    /// Begins a response of status 200 that goes on, and is the last of its connection.
+    ///
+    /// - Parameter fields: without Content-Length, Date, Connection and Transfer-Encoding.
+    /// - Returns: nil when the client has sent other requests that wait for their answers, and this one has still to be
+    ///   answered.
+    package func stream(fields: FieldLines) -> HTTPStream? {
+        connection.beginStream(number, fields: fields)
+    }
+
     /// Answers with text in UTF-8.
     package func send(_ status: HTTPStatus, text: String) {
         send(status, fields: ["Content-Type": "text/plain; charset=utf-8"], body: Array(text.utf8))
