@@ -115,7 +115,8 @@ let package = Package(
                 "Quash", "QuashHTTP", "QuashRedis", "QuashLoop", "QuashJWT", "QuashJSON", "QuashCrypto", "CYAML",
                 .product(name: "Logging", package: "swift-log"),
             ],
-            resources: scripts.map { .embedInCode("Scripts/\($0).lua") },
+            resources: scripts.map { .embedInCode("Scripts/\($0).lua") }
+                + ["html", "css", "js"].map { .embedInCode("Status/page.\($0)") },
             swiftSettings: settings),
         // Programs that run beside this one: the demo's and the tests' redis-server and nginx.
         module("QuashProcess"),

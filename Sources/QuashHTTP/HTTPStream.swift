@@ -1,6 +1,7 @@
 /// A response without a length that goes on until one of both sides ends it: for a client that follows something.
 ///
-/// It is the last of its connection (RFC 9112 §6.3: its content ends with the connection), and on the loop of its server.
+/// It is the last of its connection (RFC 9112 §6.3: its content ends with the connection), and on the loop of its
+/// server.
 package final class HTTPStream {
     private let connection: ServerConnection
     private let number: UInt64

@@ -19,6 +19,8 @@ final class FeedFollower {
         /// How much longer than its expiry this process remembers the revocation of a session: an issuer refuses the
         /// session's refresh token too, even if Redis should forget that the session ended.
         var sessionRetention: Duration = .zero
+        /// All decisions that this process has made; nil where it makes none.
+        var decisions: (@Sendable () -> UInt64)?
     }
 
     /// Longest wait for an answer: well below a lease, so that a hung connection is left before the lease ends.
@@ -50,6 +52,7 @@ final class FeedFollower {
     private var isFollowing = false
     private var isLeaving = false
     private var isOutageTold = false
+    private var decisionRate = RateMeter()
 
     /// Called when no epoch is open; an issuer opens one.
     var recoveryNeeded: () -> Void = {}
@@ -281,7 +284,8 @@ final class FeedFollower {
     }
 
     private func send(_ request: RenewRequest) {
-        let arguments = FeedScript.renewArguments(node: node, request, lease: settings.feed.lease)
+        let arguments = FeedScript.renewArguments(
+            node: node, request, lease: settings.feed.lease, figures: figures())
         client?.eval(FeedScript.renew, keys: FeedScript.keys, arguments: arguments, timeout: Self.answerTimeout) {
             [weak self] result in
             self?.answered(result, as: RenewReply.init) { [weak self] reply in
@@ -289,6 +293,15 @@ final class FeedFollower {
                 perform(feed.renewed(reply, now: .now()))
             }
         }
+    }
+
+    private func figures() -> NodeFigures {
+        var figures = NodeFigures(version: BuildVersion.current, entries: writer.count)
+        if let decisions = settings.decisions {
+            decisionRate.observe(decisions(), now: .now)
+            figures.decisionsPerSecond = decisionRate.perSecond
+        }
+        return figures
     }
 
     private func readDirectory() {

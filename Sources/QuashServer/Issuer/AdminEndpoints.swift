@@ -202,23 +202,9 @@ final class AdminEndpoints {
     }
 
     private static func nodes(_ fleet: Fleet, head: FeedPosition) -> JSONValue {
-        let now = BootInstant.now
-        let duplicates = fleet.duplicates(now: now)
-        let nodes = fleet.nodes.map { member -> JSONValue in
-            let left = max(.zero, min(member.leaseEnds - now, member.entry.lease))
-            var node = JSONObject()
-            node["node"] = .string(member.entry.node)
-            node["version"] = .string(member.entry.version)
-            node["applied"] = .integer(Int64(clamping: member.applied))
-            node["lag"] = .integer(Int64(clamping: head.sequence) - Int64(clamping: member.applied))
-            node["lease_left_ms"] = .integer(left.wholeMilliseconds)
-            let id = String(member.entry.node.prefix { $0 != "/" })
-            if left > .zero, duplicates.contains(id) { node["duplicate"] = true }
-            return .object(node)
-        }
-        return [
+        [
             "epoch": .string(head.epoch.description), "head": .integer(Int64(clamping: head.sequence)),
-            "nodes": .array(nodes),
+            "nodes": .array(FleetListing(fleet, head: head.sequence, now: .now).nodes.map { .object($0) }),
         ]
     }
 

@@ -15,6 +15,10 @@ final class FleetObserver {
     private var timer: Timer?
     private var confirmations: Confirmations
     private var answers: [Confirmations.ID: (Confirmations.Outcome) -> Void] = [:]
+    /// The head of the feed as the registry was last read with it, and when that was.
+    private(set) var lastHead: (position: FeedPosition, at: BootInstant)?
+    /// Called after each reading of the registry.
+    var wasRead: () -> Void = {}
 
     /// - Parameter interval: between two looks at the registry while nobody waits.
     init(
@@ -74,6 +78,9 @@ final class FleetObserver {
         confirmations.fleet.receipt(of: position, now: .now)
     }
 
+    /// The fleet as it was last read.
+    var fleet: Fleet { confirmations.fleet }
+
     /// The fleet as Redis knows it now.
     ///
     /// - Parameter answer: the head of the feed and the fleet; nil while no epoch is open.
@@ -126,6 +133,8 @@ final class FleetObserver {
         case .success(let reply?):
             perform(confirmations.received(reply.registry, of: reply.head.epoch, now: .now()))
             metrics.observed(confirmations.fleet)
+            lastHead = (reply.head, .now)
+            wasRead()
         case .success(nil): perform(confirmations.readFailed(now: .now))
         case .failure(let error):
             log.record(.registryUnread, ["error": "\(error)"])

@@ -45,18 +45,21 @@ final class PublicRoutes: HTTPResponder {
     }
 }
 
-/// The issuer's admin listener. Everything but health and metrics asks for the credential, if one is configured.
+/// The issuer's admin listener. Everything but health, metrics and the files of the status page asks for the
+/// credential, if one is configured.
 final class AdminRoutes: HTTPResponder {
     private let endpoints: AdminEndpoints
     private let health: HealthEndpoints
+    private let status: StatusEndpoints
     private let credential: SecretDigest?
     private let asksForClientCertificate: Bool
     private let audit: AuditLog
 
     init(
-        _ endpoints: AdminEndpoints, health: HealthEndpoints, credential: SecretDigest?, asksForClientCertificate: Bool,
-        audit: AuditLog
+        _ endpoints: AdminEndpoints, health: HealthEndpoints, status: StatusEndpoints, credential: SecretDigest?,
+        asksForClientCertificate: Bool, audit: AuditLog
     ) {
+        self.status = status
         self.endpoints = endpoints
         self.health = health
         self.credential = credential
@@ -68,7 +71,7 @@ final class AdminRoutes: HTTPResponder {
     func bodyLimitBytes(for request: borrowing HTTPRequest) -> Int { AdminEndpoints.maxBodyBytes }
 
     func respond(to request: borrowing HTTPRequest, _ exchange: HTTPExchange) {
-        if health.respond(to: request, exchange) { return }
+        if health.respond(to: request, exchange) || status.respond(to: request, exchange) { return }
         if let refusal = refusal(of: request) {
             audit.refused(AuditActor(name: "unknown", peer: exchange.peer), listener: "admin")
             return exchange.send(refusal)
@@ -84,6 +87,12 @@ final class AdminRoutes: HTTPResponder {
         } else if path.equals("/admin/v1/nodes") {
             guard request.method == .get else { return exchange.send(allowing: "GET") }
             endpoints.nodes(exchange)
+        } else if path.equals("/admin/v1/status") {
+            guard request.method == .get else { return exchange.send(allowing: "GET") }
+            status.show(exchange)
+        } else if path.equals("/admin/v1/events") {
+            guard request.method == .get else { return exchange.send(allowing: "GET") }
+            status.follow(exchange)
         } else if path.equals("/admin/v1/recovery") {
             switch request.method {
             case .get: endpoints.showRecovery(exchange)

@@ -41,6 +41,7 @@ final class IssuerService {
     let store: SessionStore
     let publisher: RevocationPublisher
     let observer: FleetObserver
+    let recent: RecentRevocations
     let validator: Validator
     private let mint: TokenMint
     /// How far this issuer has applied the feed; nil while that is unknown.
@@ -52,13 +53,15 @@ final class IssuerService {
 
     init(
         settings: Settings, store: SessionStore, publisher: RevocationPublisher, observer: FleetObserver,
-        mint: TokenMint, validator: Validator, feedPosition: @escaping () -> FeedPosition?, metrics: IssuerMetrics,
+        recent: RecentRevocations, mint: TokenMint, validator: Validator, feedPosition: @escaping () -> FeedPosition?,
+        metrics: IssuerMetrics,
         log: Logger
     ) {
         self.settings = settings
         self.store = store
         self.publisher = publisher
         self.observer = observer
+        self.recent = recent
         self.mint = mint
         self.validator = validator
         self.feedPosition = feedPosition

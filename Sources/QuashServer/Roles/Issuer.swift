@@ -32,6 +32,7 @@ public final class Issuer: Sendable {
         var mint: TokenMint?
         var validator: Validator?
         var endpoints: TokenEndpoints?
+        var status: StatusEndpoints?
         var servers: [HTTPServer] = []
         var adminServers: [HTTPServer] = []
 
@@ -39,6 +40,8 @@ public final class Issuer: Sendable {
         func clear() {
             publisher?.close()
             (client, publisher, observer, mint, validator, endpoints) = (nil, nil, nil, nil, nil, nil)
+            status?.close()
+            status = nil
             servers = []
             adminServers = []
         }
@@ -125,24 +128,16 @@ public final class Issuer: Sendable {
                 rotationGrace: configuration.rotationGrace),
             store: SessionStore(
                 client: client, tombstone: configuration.accessTTL + common.clockSkew + Retention.margin),
-            publisher: publisher, observer: observer, mint: mint, validator: validator,
+            publisher: publisher, observer: observer, recent: RecentRevocations(), mint: mint, validator: validator,
             feedPosition: { [feed] in feed.status.snapshot.position }, metrics: metrics, log: log)
         let audit = AuditLog(log)
         let credential = common.adminToken.map { SecretDigest(of: $0.bytes) }
         let endpoints = TokenEndpoints(
             service: service, clients: clients, adminToken: credential,
             metadata: common.issuerURL.map { ServerMetadata(issuer: $0) }, keySet: keySet.serialized(), audit: audit)
-        let admin = AdminEndpoints(service: service, observer: observer, publisher: publisher, audit: audit)
-        let page = MetricsPage(
-            feed.metrics.sources + metrics.sources + certificateMetric(certificateExpiry)
-                + [buildInfo(version: BuildVersion.current)])
-        let health = HealthEndpoints(checks: { [self] in checks }, metrics: { page.render() })
         state.value.servers = try listening.serve(on: loop, PublicRoutes(endpoints))
-        state.value.adminServers = try adminListening.serve(
-            on: loop,
-            AdminRoutes(
-                admin, health: health, credential: credential,
-                asksForClientCertificate: common.tlsClientCAFile != nil, audit: audit))
+        let admin = AdminEndpoints(service: service, observer: observer, publisher: publisher, audit: audit)
+        try serve(admin, of: service, credential: credential, audit: audit, on: loop)
         state.value.client = client
         state.value.publisher = publisher
         state.value.observer = observer
@@ -151,6 +146,26 @@ public final class Issuer: Sendable {
         state.value.endpoints = endpoints
         client.start()
         observer.start()
+    }
+
+    private func serve(
+        _ admin: AdminEndpoints, of service: IssuerService, credential: SecretDigest?, audit: AuditLog, on loop: Loop
+    ) throws {
+        let common = configuration.common
+        let page = MetricsPage(
+            feed.metrics.sources + metrics.sources + certificateMetric(certificateExpiry)
+                + [buildInfo(version: BuildVersion.current)])
+        let health = HealthEndpoints(checks: { [self] in checks }, metrics: { page.render() })
+        let fleet = FleetStatus(
+            name: common.nodeID, observer: service.observer, publisher: service.publisher, recent: service.recent,
+            feedPosition: service.feedPosition, checks: { [self] in checks })
+        let status = StatusEndpoints(fleet, on: loop, isCredentialNeeded: credential != nil)
+        state.value.status = status
+        state.value.adminServers = try adminListening.serve(
+            on: loop,
+            AdminRoutes(
+                admin, health: health, status: status, credential: credential,
+                asksForClientCertificate: common.tlsClientCAFile != nil, audit: audit))
     }
 
     private var checks: [HealthCheck] {

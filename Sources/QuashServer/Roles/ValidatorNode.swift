@@ -43,10 +43,12 @@ public final class ValidatorNode: Sendable {
         gateway = try Listening(common.listen, loops: configuration.loops, tls: tls)
         adminListening = try Listening(common.adminListen, loops: 1, tls: tls)
         let redis = try RedisOptions(common, clientName: "quash-validator")
-        feed = try FeedThread(settings: FeedFollower.Settings(common, redis: redis), log: log)
+        let families = DecisionMetrics.Families()
+        var settings = FeedFollower.Settings(common, redis: redis)
+        settings.decisions = { families.total }
+        feed = try FeedThread(settings: settings, log: log)
         admin = try LoopThread(name: "quash-admin")
         adminServers = LoopBound(AdminBox())
-        let families = DecisionMetrics.Families()
         loops = try (0..<configuration.loops).map { try ServingLoop(number: $0, families: families) }
         keys = try KeyLoader(configuration.keySource, on: admin, log: log)
         try startLoops()

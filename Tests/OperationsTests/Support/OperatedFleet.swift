@@ -25,7 +25,7 @@ final class OperatedFleet {
     let folder: TemporaryFolder
     let redis: RedisServer
     let web: Web
-    let issuer: Role
+    private(set) var issuer: Role
     private(set) var validators: [Role] = []
     private var stopped: [Role] = []
 
@@ -44,22 +44,33 @@ final class OperatedFleet {
         try folder.write("server.pem", TestCertificates.server)
         try folder.write("server.key", TestCertificates.serverKey)
         web = try Web(authorities: folder.path("authority.pem"))
-        let common = [
-            "--redis-url", "unix://quash@\(redis.socketPath)", "--listen", "127.0.0.1:0", "--admin-listen",
-            "127.0.0.1:0", "--log-format", "json", "--log-level", "debug", "--lease", lease, "--renew-interval",
-            "500ms", "--drain", "1s",
+        common = [
+            "--redis-url", "unix://quash@\(redis.socketPath)", "--log-format", "json", "--log-level", "debug",
+            "--lease",
+            lease, "--renew-interval", "500ms", "--drain", "1s",
         ]
-        issuer = try Self.start(
-            "issuer",
-            ["issuer"] + common + [
-                "--signing-key-file", folder.path("signing.pem"), "--clients-file", folder.path("clients.json"),
-                "--outbox-file", folder.path("outbox"), "--node-id", "i1", "--rotation-grace", "0s",
-            ])
-        self.common = common
+        issuerSettings = [
+            "--signing-key-file", folder.path("signing.pem"), "--clients-file", folder.path("clients.json"),
+            "--outbox-file", folder.path("outbox"), "--node-id", "i1", "--rotation-grace", "0s",
+        ]
+        issuer = try Self.start("issuer", ["issuer"] + common + issuerSettings)
         for number in 1...count { try addValidator("v\(number)", isSecure: secure && number == count) }
     }
 
     private let common: [String]
+    private let issuerSettings: [String]
+
+    /// Kills the issuer.
+    func killIssuer() {
+        issuer.process.kill()
+        stopped.append(issuer)
+    }
+
+    /// Starts it again, at the same addresses.
+    func startIssuer() throws {
+        issuer = try Self.start(
+            "issuer", ["issuer"] + common + issuerSettings, listen: issuer.address, adminListen: issuer.adminAddress)
+    }
 
     /// Starts one more, or one again that was ended.
     func addValidator(_ name: String, isSecure: Bool = false) throws {
@@ -69,10 +80,14 @@ final class OperatedFleet {
             try Self.start(name, ["validator"] + common + keys + (isSecure ? tls : []), isSecure: isSecure))
     }
 
-    private static func start(_ name: String, _ arguments: [String], isSecure: Bool = false) throws -> Role {
+    private static func start(
+        _ name: String, _ arguments: [String], listen: String = "127.0.0.1:0", adminListen: String = "127.0.0.1:0",
+        isSecure: Bool = false
+    ) throws -> Role {
         let process = try ChildProcess(
             // The program knows each setting that begins with QUASH_.
-            ["env", "-u", "QUASH_OPERATIONS", "-u", "QUASH_AXE", Program.path] + arguments,
+            ["env", "-u", "QUASH_OPERATIONS", "-u", "QUASH_AXE", Program.path] + arguments
+                + ["--listen", listen, "--admin-listen", adminListen],
             environment: ["QUASH_ADMIN_TOKEN": adminToken, "QUASH_REDIS_PASSWORD": redisPassword])
         var started: JSONValue?
         poll(within: .seconds(20)) {
