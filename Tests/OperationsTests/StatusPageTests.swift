@@ -51,6 +51,14 @@ import Testing
         #expect(Set((origins.array ?? []).compactMap(\.string)) == [fleet.issuer.adminAddress])
     }
 
+    @Test func whereNoCredentialIsNeededNoneIsAskedFor() throws {
+        let open = try OperatedFleet(validators: 1, isOpen: true)
+        try browser.open("http://\(open.issuer.adminAddress)/status")
+        #expect(try poll(within: .seconds(20)) { try browser.texts("#nodes tr").count == 2 })
+        #expect(try !browser.shows("#login"))
+        #expect(try browser.consoleMessages() == [])
+    }
+
     @Test func thePolicyHolds() throws {
         try browser.run(
             """

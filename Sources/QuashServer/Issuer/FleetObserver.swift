@@ -91,6 +91,7 @@ final class FleetObserver {
                 result.map { reply in
                     guard let reply else { return nil }
                     confirmations.observed(reply.registry, of: reply.head.epoch, now: .now())
+                    lastHead = (reply.head, .now)
                     return (reply.head, confirmations.fleet)
                 })
         }

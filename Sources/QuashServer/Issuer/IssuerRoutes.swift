@@ -132,7 +132,9 @@ final class AdminRoutes: HTTPResponder {
     /// own name resolve to this machine. A page is on this machine, too, and must not administrate.
     private func isFromAPage(_ request: borrowing HTTPRequest) -> Bool {
         if asksForClientCertificate { return false }
-        return request.index(of: "origin") != nil
+        // A page of another origin may also load something without being shown it (Fetch Metadata).
+        let site = request.firstValue(of: "sec-fetch-site")?.text ?? "none"
+        return request.index(of: "origin") != nil || !["none", "same-origin"].contains(site)
             || (try? Endpoint(request.authority.text))?.isLocal != true
                 && request.authority.text != "localhost"
     }

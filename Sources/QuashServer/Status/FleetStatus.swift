@@ -4,7 +4,7 @@ import QuashLoop
 
 /// The fleet at a glance, as one document: what the status page and `quash status` show.
 ///
-/// It is made of what this issuer has heard anyway, so that who looks costs Redis nothing.
+/// It is made of what this issuer hears anyway, so that whoever goes on looking costs Redis nothing.
 final class FleetStatus {
     /// Nodes in one document; of more, those whose leases end first.
     static let maxNodes = 500
@@ -33,6 +33,9 @@ final class FleetStatus {
         get { observer.wasRead }
         set { observer.wasRead = newValue }
     }
+
+    /// Reads the registry, then calls `done`, also when that fails: then the document says what was known before.
+    func refresh(done: @escaping () -> Void) { observer.read { _ in done() } }
 
     /// The document as it is now.
     var json: JSONValue {

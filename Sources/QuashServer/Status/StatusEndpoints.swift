@@ -89,7 +89,9 @@ final class StatusEndpoints {
 
     // MARK: GET /admin/v1/status
 
-    func show(_ exchange: HTTPExchange) { exchange.send(json: status.json) }
+    func show(_ exchange: HTTPExchange) {
+        status.refresh { [status] in exchange.send(json: status.json) }
+    }
 
     // MARK: GET /admin/v1/events
 
@@ -106,7 +108,9 @@ final class StatusEndpoints {
         let id = ObjectIdentifier(stream)
         followers[id] = stream
         stream.whenClosed { [weak self] in self?.followers[id] = nil }
-        stream.send(event())
+        status.refresh { [weak self] in
+            if let self { stream.send(event()) }
+        }
         if followers.count == 1 { timer?.start(after: Self.interval) }
     }
 

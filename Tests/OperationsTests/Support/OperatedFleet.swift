@@ -30,7 +30,8 @@ final class OperatedFleet {
     private var stopped: [Role] = []
 
     /// - Parameter secure: whether the last validator's listeners speak TLS.
-    init(validators count: Int, secure: Bool = false, lease: String = "2s") throws {
+    /// - Parameter isOpen: whether the administration asks for no credential.
+    init(validators count: Int, secure: Bool = false, lease: String = "2s", isOpen: Bool = false) throws {
         folder = try TemporaryFolder()
         redis = try RedisServer.start(
             RedisServer.Options(users: ["user quash on >\(Self.redisPassword) ~* &* +@all"]))
@@ -53,7 +54,7 @@ final class OperatedFleet {
             "--signing-key-file", folder.path("signing.pem"), "--clients-file", folder.path("clients.json"),
             "--outbox-file", folder.path("outbox"), "--node-id", "i1", "--rotation-grace", "0s",
         ]
-        issuer = try Self.start("issuer", ["issuer"] + common + issuerSettings)
+        issuer = try Self.start("issuer", ["issuer"] + common + issuerSettings, isOpen: isOpen)
         for number in 1...count { try addValidator("v\(number)", isSecure: secure && number == count) }
     }
 
@@ -82,13 +83,14 @@ final class OperatedFleet {
 
     private static func start(
         _ name: String, _ arguments: [String], listen: String = "127.0.0.1:0", adminListen: String = "127.0.0.1:0",
-        isSecure: Bool = false
+        isSecure: Bool = false, isOpen: Bool = false
     ) throws -> Role {
         let process = try ChildProcess(
             // The program knows each setting that begins with QUASH_.
             ["env", "-u", "QUASH_OPERATIONS", "-u", "QUASH_AXE", Program.path] + arguments
                 + ["--listen", listen, "--admin-listen", adminListen],
-            environment: ["QUASH_ADMIN_TOKEN": adminToken, "QUASH_REDIS_PASSWORD": redisPassword])
+            environment: ["QUASH_REDIS_PASSWORD": redisPassword]
+                .merging(isOpen ? [:] : ["QUASH_ADMIN_TOKEN": adminToken]) { $1 })
         var started: JSONValue?
         poll(within: .seconds(20)) {
             started = process.events.first { $0["event"]?.string?.hasSuffix(".started") == true }
