@@ -43,6 +43,7 @@ struct FeedTailCommand: ParsableCommand {
             case .listening:
                 isListening = true
                 Terminal.complain(["listening"])
+            case .keysChanged: Terminal.complain(["an issuer's keys may have changed"])
             case .unreadable: Terminal.complain(["something that is no commit was published"])
             case .commit(let commit):
                 print(commit)

@@ -21,7 +21,10 @@ struct IssuerCommand: ParsableCommand {
             configuration.common, reread: { () throws(ConfigurationError) in try read().common },
             start: { log in
                 let issuer = try Issuer(configuration, log: log)
-                return (stop: issuer.stop, reload: issuer.reload)
+                // It serves what needs no Redis from the start, so whoever waits for it need not wait for that.
+                return RunningRole(
+                    stop: issuer.stop, reload: issuer.reload, problems: { issuer.problems }, startsWhenReady: false,
+                    probe: issuer.probe)
             })
     }
 }
@@ -43,7 +46,9 @@ struct ValidatorCommand: ParsableCommand {
             configuration.common, reread: { () throws(ConfigurationError) in try read().common },
             start: { log in
                 let validator = try ValidatorNode(configuration, log: log)
-                return (stop: validator.stop, reload: validator.reload)
+                return RunningRole(
+                    stop: validator.stop, reload: validator.reload, problems: { validator.problems },
+                    startsWhenReady: true, probe: validator.probe)
             })
     }
 }
@@ -54,17 +59,18 @@ struct ValidatorCommand: ParsableCommand {
 /// - Throws: ``CommandFailure`` when the role does not start.
 private func runRole(
     _ configuration: SharedConfiguration, reread: @escaping () throws(ConfigurationError) -> SharedConfiguration,
-    start: (Logger) throws -> (stop: () -> Void, reload: () -> Void)
+    start: (Logger) throws -> RunningRole
 ) throws {
     let output = LogOutput(format: configuration.logFormat, level: configuration.logLevel)
     let log = output.logger("quash")
-    let role: (stop: () -> Void, reload: () -> Void)
+    let role: RunningRole
     do {
         role = try start(log)
     } catch {
         throw CommandFailure(.usage, "\(error)")
     }
     let loop = try Loop()
+    let report = ServiceReport(on: loop, role, environment: ProcessEnvironment.current)
     let signals = try SignalSource(on: loop, [SIGTERM, SIGINT, SIGHUP]) { signal in
         guard signal == SIGHUP else { return loop.stop() }
         do throws(ConfigurationError) {
@@ -73,14 +79,13 @@ private func runRole(
             for name in changed.settings.fixedDifferences(from: configuration.settings) {
                 log.record(.settingFixed, ["setting": "\(name)"])
             }
-            role.reload()
+            report.reloading(role.reload)
         } catch {
             for problem in error.problems { log.record(.reloadRefused, ["error": "\(problem)"]) }
         }
     }
-    ServiceNotification.send("READY=1")
     loop.run()
-    ServiceNotification.send("STOPPING=1")
+    report.stopping()
     role.stop()
     signals.close()
     loop.close()

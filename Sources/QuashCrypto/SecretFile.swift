@@ -10,6 +10,8 @@ package enum SecretFile {
     ///
     /// Refused, each with an error that says what to do: a symbolic link, anything but a regular file, a file of
     /// another user than this process or root, one that its group or others may touch, one larger than `maxBytes`.
+    /// Root may let a group read its own file, which is how systemd and Kubernetes hand a secret to another user: the
+    /// one with an access list behind the group's mode (systemd.exec(5), LoadCredential=), the other with `fsGroup`.
     /// The checks are made on the open descriptor, so the file cannot be exchanged between check and use.
     package static func read(path: String) throws(CryptoError) -> [UInt8] {
         // O_NONBLOCK: opening a FIFO must not wait for a writer before it can be refused.
@@ -22,7 +24,7 @@ package enum SecretFile {
 
         var status = stat()
         guard unsafe fstat(descriptor, &status) == 0 else { throw .file(path: path, problem: errorText(errno)) }
-        if let problem = problem(with: status) { throw .file(path: path, problem: problem) }
+        if let problem = problem(with: status, user: geteuid()) { throw .file(path: path, problem: problem) }
         return try contents(of: descriptor, path: path)
     }
 
@@ -58,12 +60,14 @@ package enum SecretFile {
         unsafe bytes.withUnsafeMutableBytes { buffer in unsafe OPENSSL_cleanse(buffer.baseAddress, buffer.count) }
     }
 
-    private static func problem(with status: stat) -> String? {
+    /// - Parameter user: who reads the file.
+    static func problem(with status: stat, user: uid_t) -> String? {
         if status.st_mode & S_IFMT != S_IFREG { return "is not a regular file" }
-        if status.st_uid != 0 && status.st_uid != geteuid() {
-            return "belongs to user \(status.st_uid); it must belong to user \(geteuid()) or to root"
+        if status.st_uid != 0 && status.st_uid != user {
+            return "belongs to user \(status.st_uid); it must belong to user \(user) or to root"
         }
-        if status.st_mode & 0o077 != 0 {
+        let forbidden: mode_t = status.st_uid != user ? 0o037 : 0o077
+        if status.st_mode & forbidden != 0 {
             let mode = String(status.st_mode & 0o7777, radix: 8)
             return "has mode \(mode), so others than its owner may use it; run chmod 600 on it"
         }

@@ -47,6 +47,13 @@ package final class LoopThread: Sendable {
         mailbox.submit(job)
     }
 
+    /// Calls back, on the last of these threads, once each of them has run a job; never when one hangs or has ended.
+    package static func probe(_ threads: [LoopThread], _ answered: @escaping @Sendable () -> Void) {
+        guard let first = threads.first else { return answered() }
+        let rest = Array(threads.dropFirst())
+        first.submit { _ in probe(rest, answered) }
+    }
+
     /// Ends the loop after the jobs that were submitted so far; everything that is open on it is closed. Returns at
     /// once. Thread-safe.
     package func stop() {

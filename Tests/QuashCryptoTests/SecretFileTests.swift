@@ -1,7 +1,8 @@
 import Glibc
-import QuashCrypto
 import TestSupport
 import Testing
+
+@testable import QuashCrypto
 
 struct SecretFileTests {
     private let folder: TemporaryFolder
@@ -14,6 +15,24 @@ struct SecretFileTests {
     func aFileOfOursAloneIsRead(mode: UInt32) throws {
         let path = try folder.write("secret", "hush", mode: mode)
         #expect(try SecretFile.read(path: path) == Array("hush".utf8))
+    }
+
+    /// Which is how systemd and Kubernetes hand it over. What it lets others do beyond that is refused.
+    @Test func aGroupMayReadWhatBelongsToRoot() {
+        var status = stat()
+        for (mode, owner, isGood) in [
+            (0o440, 0, true), (0o640, 0, true), (0o400, 0, true), (0o460, 0, false), (0o444, 0, false),
+            (0o450, 0, false), (0o440, 10001, false), (0o400, 10001, true), (0o440, 7, false),
+        ] as [(mode_t, uid_t, Bool)] {
+            status.st_mode = S_IFREG | mode
+            status.st_uid = owner
+            let words = "\(String(mode, radix: 8)) of \(owner)"
+            #expect((SecretFile.problem(with: status, user: 10001) == nil) == isGood, "\(words)")
+        }
+        // Root itself needs no group to read its files.
+        status.st_mode = S_IFREG | 0o440
+        status.st_uid = 0
+        #expect(SecretFile.problem(with: status, user: 0) != nil)
     }
 
     @Test(arguments: [0o640, 0o604, 0o620, 0o602, 0o610, 0o601, 0o666] as [UInt32])

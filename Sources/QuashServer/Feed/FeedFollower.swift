@@ -57,6 +57,8 @@ final class FeedFollower {
 
     /// Called when no epoch is open; an issuer opens one.
     var recoveryNeeded: () -> Void = {}
+    /// Called when an issuer says that its keys may have changed.
+    var keysChanged: () -> Void = {}
     /// An issuer keeps what it hears, and states a position only once everything before it is durable.
     var mirror: Mirror?
     /// Counts renewals, because one that waits for the mirror may be overtaken by the next.
@@ -192,6 +194,8 @@ final class FeedFollower {
         case .subscribed:
             status.update { $0.isSubscribed = true }
             perform(feed.subscribed(now: .now()))
+        case .message(_, FeedScript.keysChanged):
+            keysChanged()
         case .message(_, let payload):
             guard let message = FeedMessage(payload) else {
                 return perform(feed.receivedMalformedMessage(now: .now()))

@@ -14,6 +14,10 @@ enum FeedScript {
     static let channel = "{quash}:feed"
     /// Where nodes say that they have applied what somebody waits for.
     static let acknowledgementsChannel = "{quash}:acks"
+    /// What an issuer publishes on the feed's channel, beside commits, when its keys may have changed. It carries no
+    /// key: whoever hears it asks where it got its keys from. A node of an older version takes it for another
+    /// program's message, and renews.
+    static let keysChanged = Array("keys".utf8)
     static let directoryKey = "{quash}:live"
 
     /// What every script takes as its one key: the registry, which validators may write. It also routes in a cluster.

@@ -20,6 +20,8 @@ package enum FeedTail {
         /// From here on nothing is missed, until `lost`.
         case listening
         case commit(Commit)
+        /// An issuer says that its keys may have changed.
+        case keysChanged
         /// Something else is published on the channel.
         case unreadable
         /// The connection is gone, or did not come about; it is tried again.
@@ -50,6 +52,7 @@ package enum FeedTail {
         switch event {
         case .subscribed: return .listening
         case .lost(let error): return .lost(reason: error.description)
+        case .message(_, FeedScript.keysChanged): return .keysChanged
         case .message(_, let payload):
             guard let message = FeedMessage(payload), let revocations = try? RevocationCodec.decode(message.record)
             else {

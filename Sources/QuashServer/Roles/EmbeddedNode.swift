@@ -37,9 +37,10 @@ public final class EmbeddedNode: Sendable {
         self.configuration = configuration
         let common = configuration.common
         let redis = try RedisOptions(common, clientName: "quash-embedded")
-        feed = try FeedThread(settings: FeedFollower.Settings(common, redis: redis), log: log)
         background = try LoopThread(name: "quash-keys")
         keys = try KeyLoader(configuration.keySource, on: background, log: log)
+        feed = try FeedThread(
+            settings: FeedFollower.Settings(common, redis: redis), log: log, keysChanged: keys.noteChange)
         keys.start { [shared] in shared.replace(with: $0) }
     }
 

@@ -9,7 +9,7 @@ final class FeedThread: Sendable {
     let lease = Lease()
     let status = FeedStatus()
     let metrics = FeedMetrics()
-    private let thread: LoopThread
+    let thread: LoopThread
     private let follower: LoopBound<Box>
 
     private final class Box {
@@ -18,9 +18,10 @@ final class FeedThread: Sendable {
 
     /// - Parameter outbox: where an issuer keeps all that it hears.
     /// - Parameter recoveryNeeded: called on the feed's thread when no epoch is open.
+    /// - Parameter keysChanged: called on the feed's thread when an issuer says that its keys may have changed.
     init(
         settings: FeedFollower.Settings, outbox: Outbox? = nil, log: Logger,
-        recoveryNeeded: @escaping @Sendable () -> Void = {}
+        recoveryNeeded: @escaping @Sendable () -> Void = {}, keysChanged: @escaping @Sendable () -> Void = {}
     ) throws(LoopError) {
         thread = try LoopThread(name: "quash-feed")
         follower = LoopBound(Box())
@@ -29,6 +30,7 @@ final class FeedThread: Sendable {
             let feed = FeedFollower(
                 on: loop, settings: settings, index: index, lease: lease, status: status, metrics: metrics, log: log)
             feed.recoveryNeeded = recoveryNeeded
+            feed.keysChanged = keysChanged
             feed.mirror = outbox.map { Self.mirror(in: $0, on: thread) }
             follower.value.follower = feed
             feed.start()

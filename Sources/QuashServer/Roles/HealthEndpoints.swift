@@ -10,6 +10,9 @@ struct HealthCheck: Sendable {
         self.name = name
         self.problem = problem
     }
+
+    /// The problem, with the name of what has it; nil when there is none.
+    var failure: String? { problem.map { "\(name): \($0)" } }
 }
 
 /// `/livez`, `/readyz` and `/metrics` of a role's admin listener. Nothing there is secret, so no credential is asked
@@ -51,7 +54,7 @@ final class HealthEndpoints {
         var text = ""
         if isVerbose || !isReady {
             for check in checks {
-                text += check.problem.map { "[-] \(check.name): \($0)\n" } ?? "[+] \(check.name) ok\n"
+                text += check.failure.map { "[-] \($0)\n" } ?? "[+] \(check.name) ok\n"
             }
         }
         answer(exchange, isReady ? .ok : .serviceUnavailable, text + (isReady ? "ready\n" : "not ready\n"))

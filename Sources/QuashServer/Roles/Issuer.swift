@@ -102,7 +102,10 @@ public final class Issuer: Sendable {
         let common = configuration.common
         let client = RedisClient(on: loop, options: redis) { [state] in
             switch $0 {
-            case .up: state.value.publisher?.connectionChanged(isUp: true)
+            case .up:
+                state.value.publisher?.connectionChanged(isUp: true)
+                // It may have started with other keys than before, or changed them while Redis was away.
+                Self.publishKeysChanged(state.value.client)
             case .down: state.value.publisher?.connectionChanged(isUp: false)
             }
         }
@@ -176,7 +179,15 @@ public final class Issuer: Sendable {
     }
 
     /// Whether it can do all its work.
-    public var isReady: Bool { checks.allSatisfy { $0.problem == nil } }
+    public var isReady: Bool { problems.isEmpty }
+
+    /// What is missing for that, in words.
+    public var problems: [String] { checks.compactMap(\.failure) }
+
+    /// Calls back, on whatever thread, once each of its loops has answered.
+    public func probe(_ answered: @escaping @Sendable () -> Void) {
+        LoopThread.probe([loop, feed.thread], answered)
+    }
 
     /// Reads the signing keys and the clients anew. If either cannot be used that is logged, and both stay as they
     /// were.
@@ -193,6 +204,7 @@ public final class Issuer: Sendable {
                     metrics.usesKeys(writtenAt: written)
                     state.value.endpoints?.keySet = keySet.serialized()
                     state.value.endpoints?.clients = clients
+                    Self.publishKeysChanged(state.value.client)
                     let names = keySet.keys.map(\.keyID)
                     log.record(.signingLoaded, ["kids": "\(names.joined(separator: " "))"])
                     reloaded("done", targets: names)
@@ -237,6 +249,13 @@ public final class Issuer: Sendable {
         pool.stop()
         outbox.close()
         log.record(.issuerStopped)
+    }
+
+    /// Validators that hear it fetch the keys at once. Those that do not, or when Redis is away, fetch them when a
+    /// token names one that they do not have, or with their next look.
+    private static func publishKeysChanged(_ client: RedisClient?) {
+        let command = RedisCommand([Array("PUBLISH".utf8), Array(FeedScript.channel.utf8), FeedScript.keysChanged])
+        client?.send(command, timeout: .seconds(2)) { _ in }
     }
 
     private static func signingKeys(_ configuration: IssuerConfiguration) throws -> [RSAPrivateKey] {

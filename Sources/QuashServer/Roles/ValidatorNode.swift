@@ -46,11 +46,11 @@ public final class ValidatorNode: Sendable {
         let families = DecisionMetrics.Families()
         var settings = FeedFollower.Settings(common, redis: redis)
         settings.decisions = { families.total }
-        feed = try FeedThread(settings: settings, log: log)
         admin = try LoopThread(name: "quash-admin")
+        keys = try KeyLoader(configuration.keySource, on: admin, log: log)
+        feed = try FeedThread(settings: settings, log: log, keysChanged: keys.noteChange)
         adminServers = LoopBound(AdminBox())
         loops = try (0..<configuration.loops).map { try ServingLoop(number: $0, families: families) }
-        keys = try KeyLoader(configuration.keySource, on: admin, log: log)
         try startLoops()
         startAdmin(families)
         keys.start { [loops] keys in for loop in loops { loop.replaceKeys(keys) } }
@@ -100,7 +100,15 @@ public final class ValidatorNode: Sendable {
     }
 
     /// Whether it can decide: keys loaded, feed caught up, lease held.
-    public var isReady: Bool { checks.allSatisfy { $0.problem == nil } }
+    public var isReady: Bool { problems.isEmpty }
+
+    /// What is missing for that, in words.
+    public var problems: [String] { checks.compactMap(\.failure) }
+
+    /// Calls back, on whatever thread, once each of its loops has answered.
+    public func probe(_ answered: @escaping @Sendable () -> Void) {
+        LoopThread.probe([admin] + loops.map(\.thread) + [feed.thread], answered)
+    }
 
     /// Reads the keys anew.
     public func reload() {
@@ -135,7 +143,7 @@ private final class ServingLoop: Sendable {
         var keys: KeySet?
     }
 
-    private let thread: LoopThread
+    let thread: LoopThread
     private let state = LoopBound(State())
     private let metrics: DecisionMetrics
 

@@ -6,11 +6,16 @@ import QuashJWT
 import QuashLoop
 import Synchronization
 
-/// Gets the issuer's key set, from a file or a URL, and gets it again: at intervals, when asked, and when a token names
-/// a key that is not there. Keys that were loaded stay in use while the source does not answer.
+/// Gets the issuer's key set, from a file or a URL, and gets it again: at intervals, when asked, when an issuer says on
+/// the feed that it changed, and when a token names a key that is not there. Keys that were loaded stay in use while
+/// the source does not answer.
 final class KeyLoader: Sendable {
     /// After an unknown key, at most one new fetch in this time, however many tokens name one.
     static let unknownKeyInterval: Duration = .seconds(10)
+    /// However often an issuer, or whoever can write to Redis, says that the keys have changed.
+    static let changeInterval: Duration = .seconds(1)
+    /// A fleet that hears it at once does not ask at once.
+    private static let changeSpread = 0...50
     private static let refreshInterval: Duration = .seconds(300)
     private static let retryInterval: Duration = .seconds(1)
     private static let fetchTimeout: Duration = .seconds(5)
@@ -19,6 +24,7 @@ final class KeyLoader: Sendable {
         var client: HTTPClient?
         var timer: Timer?
         var isFetching = false
+        var hasChanged = false
         var lastFetch: BootInstant?
         var keys: KeySet?
         var deliver: (KeySet) -> Void = { _ in }
@@ -73,14 +79,31 @@ final class KeyLoader: Sendable {
     func noteUnknownKey() {
         guard !isUnknownKeyNoted.exchange(true, ordering: .relaxed) else { return }
         thread.submit { [self] _ in
+            guard !state.value.hasChanged else { return }
             let elapsed = state.value.lastFetch.map { ClockReading.now().boot - $0 } ?? Self.unknownKeyInterval
             state.value.timer?.start(after: max(.zero, Self.unknownKeyInterval - elapsed))
         }
     }
 
+    /// The issuer's keys may have changed. Thread-safe.
+    func noteChange() {
+        thread.submit { [self] _ in
+            guard !state.value.hasChanged else { return }
+            state.value.hasChanged = true
+            // What is on its way may have been written before the change.
+            if !state.value.isFetching { state.value.timer?.start(after: changeDelay) }
+        }
+    }
+
+    private var changeDelay: Duration {
+        let elapsed = state.value.lastFetch.map { ClockReading.now().boot - $0 } ?? Self.changeInterval
+        return max(.milliseconds(Int.random(in: Self.changeSpread)), Self.changeInterval - elapsed)
+    }
+
     private func load() {
         guard !state.value.isFetching, let client = state.value.client else { return }
         state.value.lastFetch = ClockReading.now().boot
+        state.value.hasChanged = false
         isUnknownKeyNoted.store(false, ordering: .relaxed)
         switch source {
         case .file(let path):
@@ -116,7 +139,8 @@ final class KeyLoader: Sendable {
         }
         // A key that became unknown while this was on its way may be in the next set.
         let isWanted = isUnknownKeyNoted.load(ordering: .relaxed)
-        state.value.timer?.start(after: isWanted ? Self.unknownKeyInterval : Self.refreshInterval)
+        let pause = isWanted ? Self.unknownKeyInterval : Self.refreshInterval
+        state.value.timer?.start(after: state.value.hasChanged ? changeDelay : pause)
     }
 
     private func failed(_ reason: String) {
