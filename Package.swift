@@ -115,7 +115,8 @@ let package = Package(
                 "Quash", "QuashHTTP", "QuashRedis", "QuashLoop", "QuashJWT", "QuashJSON", "QuashCrypto", "CYAML",
                 .product(name: "Logging", package: "swift-log"),
             ],
-            resources: scripts.map { .embedInCode("Scripts/\($0).lua") },
+            resources: scripts.map { .embedInCode("Scripts/\($0).lua") }
+                + ["html", "css", "js"].map { .embedInCode("Status/page.\($0)") },
             swiftSettings: settings),
         // Programs that run beside this one: the demo's and the tests' redis-server and nginx.
         module("QuashProcess"),
@@ -154,6 +155,10 @@ let package = Package(
         tests("QuashCLITests", ["QuashCLI", "QuashHTTP", "QuashLoop", "QuashJWT", "QuashJSON", "QuashCrypto"]),
         // Real gateways, which are not there everywhere: `scripts/gateways` installs them and runs these.
         tests("GatewayTests", ["QuashCLI", "QuashHTTP", "QuashLoop", "QuashJWT", "QuashJSON", "QuashCrypto"]),
+        // The whole thing as it is operated. What needs Prometheus or Chromium runs by `scripts/operations` alone.
+        tests(
+            "OperationsTests",
+            ["QuashCLI", "QuashServer", "QuashHTTP", "QuashLoop", "QuashJWT", "QuashJSON", "QuashCrypto"]),
         tests("StyleTests", ["QuashProcess"]),
         fuzzTarget,
         .target(

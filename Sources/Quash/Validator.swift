@@ -17,6 +17,8 @@ public final class Validator {
     private var verifier: TokenVerifier?
     /// Tokens that were verified because they were not remembered; good ones and others.
     package private(set) var verifications: UInt64 = 0
+    /// Judgements about tokens that were remembered.
+    package private(set) var cacheHits: UInt64 = 0
     /// The greatest civil time seen: a clock that goes back does not make a token valid again.
     private var latestWall = WallInstant(milliseconds: 0)
 
@@ -76,6 +78,7 @@ public final class Validator {
         guard let cache, token.count <= JWTLimits.maxTokenBytes, let known = cache.find(cache.key(of: token)) else {
             return nil
         }
+        cacheHits += 1
         return judge(known, as: nil)
     }
 
@@ -110,7 +113,10 @@ public final class Validator {
         // A longer one was never verified: it is not even hashed.
         guard token.count <= JWTLimits.maxTokenBytes else { return .refused(.invalid(.tooLarge)) }
         let key = cache?.key(of: token)
-        if let key, let known = cache?.find(key) { return .accepted(known) }
+        if let key, let known = cache?.find(key) {
+            cacheHits += 1
+            return .accepted(known)
+        }
         verifications += 1
         do {
             let known = KnownToken(try verifier.verify(token))

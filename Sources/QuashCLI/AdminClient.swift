@@ -35,7 +35,11 @@ struct AdminClient {
     func ask(
         _ method: HTTPMethod, _ target: String, body: JSONValue? = nil, within limit: Duration = .zero
     ) throws(CommandFailure) -> Answer {
-        let answer = try send(method, target, body: body, within: limit)
+        try accepted(try send(method, target, body: body, within: limit))
+    }
+
+    /// An answer that is a success; any other is refused with what the issuer says about it.
+    func accepted(_ answer: Answer) throws(CommandFailure) -> Answer {
         if (200...299).contains(answer.status.code) { return answer }
         let detail = answer.json["detail"]?.string ?? answer.json["error_description"]?.string
         var line = "\(server) answers \(answer.status)"
@@ -54,26 +58,47 @@ struct AdminClient {
     func send(
         _ method: HTTPMethod, _ target: String, body: JSONValue? = nil, within limit: Duration = .zero
     ) throws(CommandFailure) -> Answer {
-        var fields: FieldLines = ["Accept": "application/json", "User-Agent": "quash/\(BuildVersion.current)"]
-        if let token { fields.append("Authorization", "Bearer \(token.text)") }
-        if body != nil { fields.append("Content-Type", "application/json") }
-        let request = HTTPClient.Request(
-            method, server.with(target: target), fields: fields, body: body?.serialized() ?? [],
-            timeout: Self.timeout + limit, maxBodyBytes: Self.maxBodyBytes)
+        let request = request(method, target, body: body, within: limit)
         do {
             let response = try Self.perform(request, tls: tls)
             return Answer(status: response.status, body: response.body)
         } catch let error as HTTPError {
-            let isInDoubt = method != .get && !error.isBeforeSending
-            throw CommandFailure(
-                .unreachable,
-                "\(error); "
-                    + (isInDoubt
-                        ? "whether it was carried out is not known, so run it again"
-                        : "is it running? --server or QUASH_SERVER names another address"))
+            throw Self.failure(error, of: method)
         } catch {
             throw CommandFailure(.unreachable, "\(error)")
         }
+    }
+
+    /// Asks on a loop, and gives any answer back there.
+    func send(
+        _ method: HTTPMethod, _ target: String, on loop: Loop,
+        answer: @escaping (Result<Answer, CommandFailure>) -> Void
+    ) {
+        HTTPClient(on: loop, tls: tls).send(request(method, target)) { result in
+            answer(
+                result.map { Answer(status: $0.status, body: $0.body) }.mapError { Self.failure($0, of: method) })
+        }
+    }
+
+    private func request(
+        _ method: HTTPMethod, _ target: String, body: JSONValue? = nil, within limit: Duration = .zero
+    ) -> HTTPClient.Request {
+        var fields: FieldLines = ["Accept": "application/json", "User-Agent": "quash/\(BuildVersion.current)"]
+        if let token { fields.append("Authorization", "Bearer \(token.text)") }
+        if body != nil { fields.append("Content-Type", "application/json") }
+        return HTTPClient.Request(
+            method, server.with(target: target), fields: fields, body: body?.serialized() ?? [],
+            timeout: Self.timeout + limit, maxBodyBytes: Self.maxBodyBytes)
+    }
+
+    private static func failure(_ error: HTTPError, of method: HTTPMethod) -> CommandFailure {
+        let isInDoubt = method != .get && !error.isBeforeSending
+        return CommandFailure(
+            .unreachable,
+            "\(error); "
+                + (isInDoubt
+                    ? "whether it was carried out is not known, so run it again"
+                    : "is it running? --server or QUASH_SERVER names another address"))
     }
 
     /// Sends one request on a loop of this thread's own.

@@ -77,11 +77,11 @@ private func runRole(
             let changed = try reread()
             output.level = changed.logLevel
             for name in changed.settings.fixedDifferences(from: configuration.settings) {
-                log.warning("a changed setting counts from the next start", metadata: ["setting": "\(name)"])
+                log.record(.settingFixed, ["setting": "\(name)"])
             }
             report.reloading(role.reload)
         } catch {
-            for problem in error.problems { log.error("nothing is reloaded", metadata: ["error": "\(problem)"]) }
+            for problem in error.problems { log.record(.reloadRefused, ["error": "\(problem)"]) }
         }
     }
     loop.run()

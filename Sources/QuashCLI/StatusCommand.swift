@@ -5,28 +5,90 @@ import QuashServer
 
 struct StatusCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "status", abstract: "Say whether an issuer is ready, where the feed is, and how the validators do."
-    )
+        commandName: "status",
+        abstract: "Say whether an issuer is ready, where the feed is, how the nodes do, and what was revoked last.",
+        discussion: "The status page, /status at the same address, shows the same in a browser.")
+
+    @Flag(help: "Ask again each second, until interrupted; with -o json, a line for each answer.")
+    var watch = false
 
     @OptionGroup var connection: ClientOptions
     @OptionGroup var options: OutputOptions
 
     func run() throws {
         let client = try connection.client()
+        guard !watch else {
+            return try Watch.run(client, Status.target) { [options] json throws(CommandFailure) in
+                let status = try Status(json)
+                return options.output == .json
+                    ? String(decoding: json.serialized(), as: UTF8.self)
+                    : "\(status.heading)\n\n\(status.text)"
+            }
+        }
         let readiness = try Readiness(client)
-        let fleet = readiness.isReady ? try Fleet(client) : nil
+        let status = readiness.isReady ? try Status(try client.ask(.get, Status.target).json) : nil
         var json: JSONObject = readiness.json
-        json["epoch"] = fleet.map { .string($0.epoch) }
-        json["head"] = fleet.map { .integer($0.head) }
-        json["validators"] = fleet.map { .integer(Int64($0.validators)) }
-        json["behind"] = fleet.map { .integer(Int64($0.behind)) }
+        json["epoch"] = status.map { .string($0.fleet.epoch) }
+        json["head"] = status.map { .integer($0.fleet.head) }
+        json["validators"] = status.map { .integer(Int64($0.fleet.validators)) }
+        json["behind"] = status.map { .integer(Int64($0.fleet.behind)) }
+        json["nodes"] = status?.fleet.json["nodes"]
+        json["revocations"] = status?.fleet.json["revocations"]
         var lines = readiness.lines
-        if let fleet {
-            lines.append("feed: epoch \(printable(fleet.epoch)), head \(fleet.head)")
-            lines.append("validators: \(fleet.validators); nodes that have not applied everything: \(fleet.behind)")
+        if let status {
+            lines.append(
+                "validators: \(status.fleet.validators); nodes that have not applied everything: \(status.fleet.behind)"
+            )
+            lines += ["", status.text]
         }
         options.say(.object(json), text: lines.joined(separator: "\n"))
         if !readiness.isReady { throw CommandFailure(.refused, "the issuer is not ready") }
+    }
+}
+
+/// `GET /admin/v1/status`.
+private struct Status {
+    static let target = "/admin/v1/status"
+    /// Revocations that are shown.
+    private static let maxShown = 10
+
+    let fleet: Fleet
+    private let json: JSONValue
+
+    init(_ json: JSONValue) throws(CommandFailure) {
+        self.json = json
+        fleet = try Fleet(json)
+    }
+
+    /// The issuer, and what is wrong with it.
+    var heading: String {
+        let name = json["issuer"]?.string ?? "?"
+        let time = (json["time"]?.string ?? "").prefix(19)
+        let problems = (json["problems"]?.array ?? []).compactMap(\.string)
+        let state = problems.isEmpty ? "ready" : "not ready: \(problems.joined(separator: "; "))"
+        return printable("issuer \(name) at \(time)Z: \(state)")
+    }
+
+    /// The nodes and the last revocations, the newest first.
+    var text: String {
+        let revocations = (json["revocations"]?.array ?? []).suffix(Self.maxShown).reversed()
+        guard !revocations.isEmpty else { return "\(fleet.text)\nnothing was revoked through this issuer" }
+        var table = TextTable("TIME", "SEQUENCE", "WHAT", "RESULT", "TOOK")
+        for one in revocations {
+            let count = one["count"]?.integer ?? 1
+            let kind = one["kind"]?.string ?? "?"
+            table.append(
+                String((one["time"]?.string ?? "?").dropFirst(11).prefix(8)),
+                one["seq"]?.integer.map { "\($0)" } ?? "-", count > 1 ? "\(kind) x \(count)" : kind,
+                one["status"]?.string ?? "?", one["took_us"]?.integer.map(Self.duration) ?? "-")
+        }
+        return "\(fleet.text)\n\n\(table.text)"
+    }
+
+    private static func duration(_ microseconds: Int64) -> String {
+        if microseconds < 1000 { return "\(microseconds) us" }
+        let tenths = (microseconds + 50) / 100
+        return tenths < 10_000 ? "\(tenths / 10).\(tenths % 10) ms" : "\(tenths / 10_000).\(tenths / 1000 % 10) s"
     }
 }
 

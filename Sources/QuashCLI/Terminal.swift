@@ -12,6 +12,17 @@ enum Terminal {
         for line in lines { write(Array("quash: \(line)\n".utf8), to: STDERR_FILENO) }
     }
 
+    /// Writes `text` to standard output as it is.
+    static func write(_ text: String) { write(Array(text.utf8), to: STDOUT_FILENO) }
+
+    /// The height of the terminal; 24 where it does not say.
+    static var rows: Int {
+        var size = winsize()
+        // SAFETY: ioctl_tty(2): TIOCGWINSZ fills in a winsize.
+        let status = unsafe ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size)
+        return status == 0 && size.ws_row > 1 ? Int(size.ws_row) : 24
+    }
+
     private static func write(_ bytes: [UInt8], to descriptor: Int32) {
         var rest = bytes[...]
         while !rest.isEmpty {

@@ -49,6 +49,12 @@ package enum SecretFile {
         guard fsync(descriptor) == 0 else { throw .file(path: path, problem: errorText(errno)) }
     }
 
+    /// When the file at `path` was last written, in seconds since 1970; 0 when there is none.
+    package static func modified(path: String) -> Int64 {
+        var status = stat()
+        return unsafe stat(path, &status) == 0 ? Int64(status.st_mtim.tv_sec) : 0
+    }
+
     /// Overwrites `bytes` in a way that the optimizer keeps (OPENSSL_cleanse(3)).
     package static func wipe(_ bytes: inout [UInt8]) {
         unsafe bytes.withUnsafeMutableBytes { buffer in unsafe OPENSSL_cleanse(buffer.baseAddress, buffer.count) }

@@ -1,4 +1,5 @@
 import COpenSSL
+import Glibc
 
 /// The limits of TLS in one place.
 package enum TLSLimits {
@@ -61,6 +62,15 @@ package final class TLSContext: @unchecked Sendable {
         unsafe SSL_CTX_set_verify(context.pointer, SSL_VERIFY_PEER, nil)
         if let identity { try context.use(identity) }
         return context
+    }
+
+    /// Until when the certificate of the identity is good (RFC 5280 §4.1.2.5), in seconds since 1970; nil without one.
+    package var certificateExpiry: Int64? {
+        // SAFETY: SSL_CTX_get0_certificate(3) and X509_get0_notAfter(3) give internal pointers, which are read at once.
+        guard let certificate = unsafe SSL_CTX_get0_certificate(pointer) else { return nil }
+        var time = unsafe tm()
+        guard unsafe ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &time) == 1 else { return nil }
+        return unsafe Int64(timegm(&time))
     }
 
     private init(isServer: Bool) throws(CryptoError) {

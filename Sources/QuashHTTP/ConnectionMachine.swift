@@ -222,6 +222,16 @@ package struct ConnectionMachine: ~Copyable {
         return .now(closes: closes)
     }
 
+    /// A response begins that has no length and goes on until ``answered(_:now:)`` ends it: the connection's last, so
+    /// that nothing after its request is read.
+    ///
+    /// - Returns: false while answers to other requests are due, which would wait behind it.
+    package mutating func streams(_ number: UInt64) -> Bool {
+        guard number == firstNumber, inFlight == 1 else { return false }
+        endReading()
+        return true
+    }
+
     /// The next answer that was held and whose turn has come; nil without one.
     package mutating func nextHeld() -> UInt64? {
         guard answeredBits & bit(firstNumber) != 0 else { return nil }

@@ -19,6 +19,9 @@ package struct HTTPExchange {
     /// Tells the exchanges of one connection from those of others, while it is open.
     package var client: ObjectIdentifier { ObjectIdentifier(connection) }
 
+    /// Who asks, for people, as `Connection.peer` says it; empty once the client is gone.
+    package var peer: String { connection.peer }
+
     /// Whether there is still somebody to answer.
     package var isOpen: Bool { !connection.isClosed }
 
@@ -31,6 +34,15 @@ package struct HTTPExchange {
     /// - Parameter fields: without Content-Length, Date, Connection and Transfer-Encoding, which are made here.
     package func send(_ status: HTTPStatus, fields: FieldLines = [:], body: [UInt8] = []) {
         send(PreparedResponse(status, fields: fields, body: body))
+    }
+
+    /// Begins a response of status 200 that goes on, and is the last of its connection.
+    ///
+    /// - Parameter fields: without Content-Length, Date, Connection and Transfer-Encoding.
+    /// - Returns: nil when the client has sent other requests that wait for their answers, and this one has still to be
+    ///   answered.
+    package func stream(fields: FieldLines) -> HTTPStream? {
+        connection.beginStream(number, fields: fields)
     }
 
     /// Answers with text in UTF-8.

@@ -7,6 +7,7 @@ final class ServerConnection: ConnectionDelegate {
 
     var isClosed: Bool { server == nil }
     var loop: Loop { connection.loop }
+    var peer: String { connection.peer }
 
     private let connection: Connection
     private var machine: ConnectionMachine
@@ -17,6 +18,7 @@ final class ServerConnection: ConnectionDelegate {
     private var held: [UInt64: [UInt8]] = [:]
     private var isProcessing = false
     private var isEnding = false
+    private var stream: HTTPStream?
     private var timer: Timer?
     private var timerDue: LoopInstant?
 
@@ -44,12 +46,17 @@ final class ServerConnection: ConnectionDelegate {
     func connectionReachedEnd(_ connection: Connection) {
         process()
         machine.peerEnded()
+        // Whoever follows a stream and ends its side follows it no longer.
+        if stream != nil { connection.close() }
         settle()
     }
 
     func connectionClosed(_ connection: Connection, because reason: LoopError?) {
         timer?.close()
         held.removeAll()
+        let stream = stream
+        self.stream = nil
+        stream?.didClose()
         // An exchange that is still to be answered may keep this alive.
         input = InputBuffer()
         output = []
@@ -59,6 +66,7 @@ final class ServerConnection: ConnectionDelegate {
 
     func drain() {
         machine.drain()
+        stream?.end()
         if !isProcessing { settle() }
     }
 
@@ -143,6 +151,37 @@ final class ServerConnection: ConnectionDelegate {
                 to: &bytes, date: &server.date, extraFields: extraFields, closes: closes, withoutBody: withoutBody)
             held[number] = bytes
         }
+    }
+
+    // MARK: Streams
+
+    /// Begins a response that goes on; nil when answers to other requests are due, or nobody is there.
+    func beginStream(_ number: UInt64, fields: FieldLines) -> HTTPStream? {
+        guard let server, machine.streams(number) else { return nil }
+        output += Array("HTTP/1.1 200 OK\r\n".utf8) + fields.bytes + Array("Date: ".utf8)
+        server.date.append(to: &output)
+        output += Array("Connection: close\r\n\r\n".utf8)
+        let stream = HTTPStream(self, number: number)
+        self.stream = stream
+        if !isProcessing { settle() }
+        return stream
+    }
+
+    /// Adds to the response that goes on; false when the peer has not read what was sent before.
+    func send(_ bytes: [UInt8]) -> Bool {
+        guard !isClosed, !isEnding, connection.queuedBytes == 0 else { return false }
+        output += bytes
+        if !isProcessing { settle() }
+        return true
+    }
+
+    func endStream(_ number: UInt64) {
+        guard stream != nil else { return }
+        let ended = stream
+        stream = nil
+        _ = machine.answered(number, now: loop.now)
+        ended?.didClose()
+        if !isProcessing { settle() }
     }
 
     /// Writes what is ready and sets the connection to what the machine wants.

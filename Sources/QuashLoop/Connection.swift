@@ -283,6 +283,18 @@ package final class Connection: HandleOwner {
         if state == .open { delegate?.connectionDrained(self) }
     }
 
+    // MARK: The peer
+
+    /// Who is at the other end, for people: `127.0.0.1:4711`, `[::1]:4711`, or `unix:uid=0`; empty once it is closed.
+    package var peer: String {
+        guard let stream = unsafe stream else { return "" }
+        var descriptor: uv_os_fd_t = -1
+        // SAFETY: a uv_stream_t begins with the fields of a uv_handle_t (libuv docs, uv_stream_t).
+        let handle = unsafe UnsafeRawPointer(stream).assumingMemoryBound(to: uv_handle_t.self)
+        guard unsafe uv_fileno(handle, &descriptor) == 0 else { return "" }
+        return SocketAddress(peerOf: descriptor)?.peerDescription(of: descriptor) ?? ""
+    }
+
     // MARK: Closing
 
     /// Closes at once; what waits to be written is lost. `connectionClosed` follows later. May be called at any time,

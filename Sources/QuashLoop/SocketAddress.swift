@@ -52,6 +52,33 @@ struct SocketAddress {
         lengthBytes = length
     }
 
+    /// The address of a connected socket's other end; nil when the descriptor is not a connected socket.
+    init?(peerOf descriptor: Int32) {
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let status = unsafe withUnsafeMutablePointer(to: &storage) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe getpeername(descriptor, $0, &length)
+            }
+        }
+        guard status == 0 else { return nil }
+        lengthBytes = length
+    }
+
+    /// The address of a peer for people; of a unix socket, whose clients have none, the user (unix(7), SO_PEERCRED).
+    func peerDescription(of descriptor: Int32) -> String {
+        switch family {
+        case AF_INET: return "\(host):\(port)"
+        case AF_INET6: return "[\(host)]:\(port)"
+        default:
+            // `struct ucred`, which is not in Glibc's module.
+            var peer: (pid: pid_t, uid: uid_t, gid: gid_t) = (0, 0, 0)
+            var length = socklen_t(MemoryLayout.size(ofValue: peer))
+            // SAFETY: getsockopt(2) writes at most `length` bytes, which are three words of four bytes.
+            let status = unsafe getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &length)
+            return status == 0 ? "unix:uid=\(peer.uid)" : "unix"
+        }
+    }
+
     /// One of the addresses that getaddrinfo(3) returned; nil when it is neither IPv4 nor IPv6.
     init?(_ information: addrinfo) {
         guard unsafe information.ai_family == AF_INET || information.ai_family == AF_INET6,

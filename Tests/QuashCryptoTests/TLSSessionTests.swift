@@ -221,4 +221,12 @@ struct TLSSessionTests {
         link.settle()
         #expect(link.serverEvents == [.established, .plaintext(chunk + chunk + chunk)])
     }
+
+    @Test func aContextKnowsUntilWhenItsCertificateIsGood() throws {
+        let files = try TestFiles()
+        // 2020-02-01 and 2120-01-01.
+        #expect(try TLSContext.server(identity: files.expiredIdentity).certificateExpiry == 1_580_515_200)
+        #expect(try files.server().certificateExpiry == 4_733_510_400)
+        #expect(try files.client().certificateExpiry == nil)
+    }
 }

@@ -45,6 +45,20 @@ final class TestServer {
     /// Until that many requests of `/late` are waiting.
     func waitForLate(_ count: Int) async throws { try await wait { $0.responder.late.count == count } }
 
+    /// Until that many streams have begun, and that many have ended.
+    func waitForStreams(_ count: Int, closed: Int) async throws {
+        try await wait { $0.responder.streams.count == count && $0.responder.closedStreams == closed }
+    }
+
+    /// Sends the same on all streams; how many took it.
+    func stream(_ text: String) async throws -> Int {
+        try await thread.run { [box] _ in box.responder.streams.count { $0.send(Array(text.utf8)) } }
+    }
+
+    func endStreams() async throws {
+        try await thread.run { [box] _ in for stream in box.responder.streams { stream.end() } }
+    }
+
     func waitForConnections(_ count: Int) async throws { try await wait { $0.server?.connectionCount == count } }
 
     var lateIsOpen: [Bool] {
@@ -88,6 +102,8 @@ private final class LoopBox: @unchecked Sendable {
 
 final class TestResponder: HTTPResponder {
     var late: [(HTTPExchange, String)] = []
+    var streams: [HTTPStream] = []
+    var closedStreams = 0
     private let prepared = PreparedResponse(.noContent, fields: ["Cache-Control": "no-store"])
 
     func bodyLimitBytes(for request: borrowing HTTPRequest) -> Int {
@@ -103,6 +119,12 @@ final class TestResponder: HTTPResponder {
             exchange.send(prepared)
         } else if request.path.equals("/big") {
             exchange.send(.ok, body: [UInt8](repeating: 0x62, count: Int(request.query?.text ?? "") ?? 0))
+        } else if request.path.equals("/stream") {
+            guard let stream = exchange.stream(fields: ["Content-Type": "text/event-stream"]) else {
+                return exchange.send(.serviceUnavailable)
+            }
+            streams.append(stream)
+            stream.whenClosed { [unowned self] in closedStreams += 1 }
         } else if request.path.hasPrefix("/late") {
             late.append((exchange, request.path.text))
         } else {

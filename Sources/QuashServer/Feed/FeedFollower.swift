@@ -19,6 +19,8 @@ final class FeedFollower {
         /// How much longer than its expiry this process remembers the revocation of a session: an issuer refuses the
         /// session's refresh token too, even if Redis should forget that the session ended.
         var sessionRetention: Duration = .zero
+        /// All decisions that this process has made; nil where it makes none.
+        var decisions: (@Sendable () -> UInt64)?
     }
 
     /// Longest wait for an answer: well below a lease, so that a hung connection is left before the lease ends.
@@ -51,6 +53,7 @@ final class FeedFollower {
     private var isLeaving = false
     private var isOutageTold = false
     private var isCutTold = false
+    private var decisionRate = RateMeter()
 
     /// Called when no epoch is open; an issuer opens one.
     var recoveryNeeded: () -> Void = {}
@@ -129,13 +132,13 @@ final class FeedFollower {
         switch state {
         case .up:
             let address = client?.server.map { "\($0)" } ?? "\(settings.redis)"
-            log.info("connected to redis", metadata: ["address": "\(address)"])
+            log.record(.redisConnected, ["address": "\(address)"])
             status.update { $0.isConnected = true }
             inspect()
         case .down(let error):
             // Once for each outage; the first attempt of all, too.
             if status.snapshot.isConnected || !isOutageTold {
-                log.warning("redis cannot be reached", metadata: ["error": "\(error)"])
+                log.record(.redisUnreachable, ["error": "\(error)"])
             }
             isOutageTold = true
             status.update { $0.isConnected = false }
@@ -158,7 +161,7 @@ final class FeedFollower {
             switch result {
             case .success(let facts): inspected(facts)
             case .failure(let error):
-                log.warning("redis does not tell how it is configured", metadata: ["error": "\(error)"])
+                log.record(.redisSilent, ["error": "\(error)"])
                 inspectionTimer?.start(after: Self.unfitInspectionInterval)
             }
         }
@@ -167,9 +170,12 @@ final class FeedFollower {
     private func inspected(_ facts: ServerFacts) {
         let reason = facts.refusals.isEmpty ? nil : facts.refusals.joined(separator: "; ")
         if let reason, reason != status.snapshot.unfitServer {
-            log.critical("this redis must not be used: nothing is accepted", metadata: ["error": "\(reason)"])
+            log.record(.redisUnfit, ["error": "\(reason)"])
         }
-        status.update { $0.unfitServer = reason }
+        status.update {
+            $0.unfitServer = reason
+            $0.evictedKeys = facts.evictedKeys
+        }
         guard reason == nil else {
             lease.drop()
             unfollow()
@@ -179,7 +185,7 @@ final class FeedFollower {
         inspectionTimer?.start(after: Self.inspectionInterval)
         guard !isFollowing else { return }
         isFollowing = true
-        for warning in facts.warnings { log.warning("redis is at risk", metadata: ["warning": "\(warning)"]) }
+        for warning in facts.warnings { log.record(.redisAtRisk, ["warning": "\(warning)"]) }
         perform(feed.connected(now: .now()))
     }
 
@@ -198,7 +204,7 @@ final class FeedFollower {
             metrics.propagated(from: message.committedMicroseconds, to: .now())
         case .lost(let error):
             if status.snapshot.isSubscribed {
-                log.warning("lost the subscription", metadata: ["error": "\(error)"])
+                log.record(.subscriptionLost, ["error": "\(error)"])
             }
             status.update { $0.isSubscribed = false }
         }
@@ -243,8 +249,7 @@ final class FeedFollower {
             tellIfCut()
             return true
         } catch {
-            log.critical(
-                "the index refuses revocations: this node refuses every token", metadata: ["error": "\(error)"])
+            log.record(.indexFull, ["error": "\(error)"])
             status.update { $0.halted = "\(error)" }
             perform(feed.applyFailed())
             return false
@@ -254,10 +259,7 @@ final class FeedFollower {
     private func tellIfCut() {
         guard writer.cutsTokensShort != isCutTold else { return }
         isCutTold.toggle()
-        guard isCutTold else { return log.notice("the index has room again: no token is cut short") }
-        log.critical(
-            "the index is full: tokens are refused up to five minutes before they expire",
-            metadata: ["max-revocations": "\(settings.maxRevocations)"])
+        log.record(isCutTold ? .indexCut : .indexRoomy, ["max-revocations": "\(settings.maxRevocations)"])
     }
 
     private func prolonged(_ revocation: Revocation) -> Revocation {
@@ -276,9 +278,9 @@ final class FeedFollower {
             $0.head = position?.sequence ?? 0
         }
         if !hadLease {
-            log.info(
-                "lease held",
-                metadata: [
+            log.record(
+                .leaseHeld,
+                [
                     "epoch": "\(position?.epoch.description ?? "")", "sequence": "\(position?.sequence ?? 0)",
                     "entries": "\(writer.count)",
                 ])
@@ -295,7 +297,8 @@ final class FeedFollower {
     }
 
     private func send(_ request: RenewRequest) {
-        let arguments = FeedScript.renewArguments(node: node, request, lease: settings.feed.lease)
+        let arguments = FeedScript.renewArguments(
+            node: node, request, lease: settings.feed.lease, figures: figures())
         client?.eval(FeedScript.renew, keys: FeedScript.keys, arguments: arguments, timeout: Self.answerTimeout) {
             [weak self] result in
             self?.answered(result, as: RenewReply.init) { [weak self] reply in
@@ -303,6 +306,15 @@ final class FeedFollower {
                 perform(feed.renewed(reply, now: .now()))
             }
         }
+    }
+
+    private func figures() -> NodeFigures {
+        var figures = NodeFigures(version: BuildVersion.current, entries: writer.count)
+        if let decisions = settings.decisions {
+            decisionRate.observe(decisions(), now: .now)
+            figures.decisionsPerSecond = decisionRate.perSecond
+        }
+        return figures
     }
 
     private func readDirectory() {
@@ -334,7 +346,7 @@ final class FeedFollower {
         do {
             use(try decode(try result.get()))
         } catch {
-            log.warning("the feed did not answer", metadata: ["error": "\(error)"])
+            log.record(.feedUnanswered, ["error": "\(error)"])
             if client?.isUp == true { perform(feed.failed(now: .now())) }
         }
     }
@@ -343,22 +355,20 @@ final class FeedFollower {
         switch event {
         case .gap:
             gaps.increment()
-            log.debug("a message is missing: fetching it")
+            log.record(.feedGap)
         case .resync(let cause):
             resyncs[cause]?.increment()
-            log.info("reading the live set", metadata: ["cause": "\(cause.rawValue)"])
+            log.record(.feedResync, ["cause": "\(cause.rawValue)"])
         case .damaged:
-            log.error("the live set in redis lost data: asking the issuers to restore it")
+            log.record(.feedDamaged)
         case .recovering:
-            log.notice("no epoch is open: waiting for an issuer")
+            log.record(.feedRecovering)
             recoveryNeeded()
         case .unreadable(let error):
             status.update { $0.halted = "\(error)" }
-            log.critical(
-                "the feed holds an entry that cannot be read: this node refuses every token",
-                metadata: ["error": "\(error)"])
+            log.record(.feedUnreadable, ["error": "\(error)"])
         case .malformedMessage:
-            log.warning("something else is published on the feed's channel")
+            log.record(.feedForeignMessage)
         }
     }
 }

@@ -41,10 +41,13 @@ enum FeedScript {
 
     static func text(_ value: some CustomStringConvertible) -> [UInt8] { Array(value.description.utf8) }
 
-    static func renewArguments(node: String, _ request: RenewRequest, lease: Duration) -> [[UInt8]] {
+    static func renewArguments(
+        node: String, _ request: RenewRequest, lease: Duration,
+        figures: NodeFigures = NodeFigures(version: BuildVersion.current)
+    ) -> [[UInt8]] {
         [
             text(node), text(request.position?.epoch.description ?? ""), text(request.position?.sequence ?? 0),
-            text(lease.wholeMilliseconds), text(request.damagedEpoch?.description ?? ""), text(BuildVersion.current),
+            text(lease.wholeMilliseconds), text(request.damagedEpoch?.description ?? ""), text(figures.text),
             text(maxRecordsPerRenewal), text(request.acknowledges ? 1 : 0),
         ]
     }

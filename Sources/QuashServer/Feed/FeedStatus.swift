@@ -18,6 +18,8 @@ final class FeedStatus: Sendable {
         var isSubscribed = false
         /// Why the Redis that is connected must not be used; nil while nothing speaks against it.
         var unfitServer: String?
+        /// Keys that Redis had evicted when it was last asked.
+        var evictedKeys: Int64 = 0
         /// Why nothing will be accepted until somebody acts; nil while all is well.
         var halted: String?
     }

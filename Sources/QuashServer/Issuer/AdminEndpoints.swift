@@ -1,4 +1,3 @@
-import Logging
 import Quash
 import QuashCrypto
 import QuashHTTP
@@ -18,19 +17,20 @@ final class AdminEndpoints {
     private let service: IssuerService
     private let observer: FleetObserver
     private let publisher: RevocationPublisher
-    private let log: Logger
+    private let audit: AuditLog
 
-    init(service: IssuerService, observer: FleetObserver, publisher: RevocationPublisher, log: Logger) {
+    init(service: IssuerService, observer: FleetObserver, publisher: RevocationPublisher, audit: AuditLog) {
         self.service = service
         self.observer = observer
         self.publisher = publisher
-        self.log = log
+        self.audit = audit
     }
 
     // MARK: POST /admin/v1/sessions
 
     /// Mints a pair for a subject whom the caller has authenticated; answers as RFC 6749 §5.1, and the session.
-    func createSession(_ request: borrowing HTTPRequest, _ exchange: HTTPExchange) {
+    func createSession(_ request: borrowing HTTPRequest, _ exchange: HTTPExchange, by actor: AuditActor) {
+        let exchange = AuditedExchange(exchange, .sessionCreate, by: actor, in: audit)
         do throws(Problem) {
             let body = try ObjectReader(request.body.array, allowing: ["sub", "client_id", "scope", "aud"])
             let subject = try body.text("sub", maxBytes: JWTLimits.maxNameBytes)
@@ -55,8 +55,10 @@ final class AdminEndpoints {
                 case .success(let pair):
                     var answer = TokenEndpoints.answer(pair)
                     answer["session"] = .string(pair.session.description)
-                    exchange.send(json: .object(answer))
-                case .failure(let failure): Self.refuse(exchange, failure)
+                    exchange.send(
+                        json: .object(answer), result: "done", targets: [subject],
+                        [("session", pair.session.description), ("client_id", client)])
+                case .failure(let failure): Self.refuse(exchange, failure, targets: [subject])
                 }
             }
         } catch {
@@ -66,7 +68,8 @@ final class AdminEndpoints {
 
     // MARK: /admin/v1/subjects/{sub}/sessions
 
-    func listSessions(of subject: String, _ exchange: HTTPExchange) {
+    func listSessions(of subject: String, _ exchange: HTTPExchange, by actor: AuditActor) {
+        let exchange = AuditedExchange(exchange, .sessionsList, by: actor, in: audit)
         service.sessions(of: subject) { result in
             switch result {
             case .success(let sessions):
@@ -79,21 +82,23 @@ final class AdminEndpoints {
                     object["scope"] = record.scope.map { .string($0) }
                     return .object(object)
                 }
-                exchange.send(json: ["sub": .string(subject), "sessions": .array(list)])
-            case .failure(let failure): Self.refuse(exchange, failure)
+                exchange.send(
+                    json: ["sub": .string(subject), "sessions": .array(list)], result: "done", targets: [subject])
+            case .failure(let failure): Self.refuse(exchange, failure, targets: [subject])
             }
         }
     }
 
-    func endSessions(of subject: String, _ exchange: HTTPExchange) {
-        audit("end all sessions", [("kind", "sub")])
-        service.endAll(of: [subject], wait: .stored) { [self] in answer(exchange, .ok, $0) }
+    func endSessions(of subject: String, _ exchange: HTTPExchange, by actor: AuditActor) {
+        let exchange = AuditedExchange(exchange, .sessionsEnd, by: actor, in: audit)
+        service.endAll(of: [subject], wait: .stored) { [self] in answer(exchange, .ok, $0, targets: [subject]) }
     }
 
     // MARK: POST /admin/v1/revocations
 
     /// Revokes what the body names, whoever issued it.
-    func revoke(_ request: borrowing HTTPRequest, _ exchange: HTTPExchange) {
+    func revoke(_ request: borrowing HTTPRequest, _ exchange: HTTPExchange, by actor: AuditActor) {
+        let exchange = AuditedExchange(exchange, .revocationCreate, by: actor, in: audit)
         do throws(Problem) {
             let revocation = try RevocationRequest(request.body.array, horizon: service.horizon())
             var requestID = ""
@@ -111,27 +116,29 @@ final class AdminEndpoints {
                 let request = Array("\(requestID) ".utf8) + request.body.array
                 requestID = Base64URL.encode(SHA256.digest(of: request.span).span)
             }
-            audit(
-                "revoke",
-                [
-                    ("kind", revocation.kind.name), ("count", "\(revocation.revocations.count)"),
-                    ("reason", revocation.reason ?? ""),
-                ])
-            service.revoke(revocation, requestID: requestID) { [self] in answer(exchange, .created, $0) }
+            service.revoke(revocation, requestID: requestID) { [self] in
+                answer(
+                    exchange, .created, $0, targets: revocation.names,
+                    [("kind", revocation.kind.name), ("reason", revocation.reason)])
+            }
         } catch {
             exchange.send(error)
         }
     }
 
     private func answer(
-        _ exchange: HTTPExchange, _ status: HTTPStatus, _ result: Result<IssuerService.Revoked, IssuerService.Failure>
+        _ exchange: AuditedExchange, _ status: HTTPStatus,
+        _ result: Result<IssuerService.Revoked, IssuerService.Failure>, targets: [String],
+        _ facts: [(String, String?)] = []
     ) {
         switch result {
         case .success(let revoked):
             let nodes = revoked.status == .stored ? nil : observer.receipt(of: revoked.position)
             exchange.send(
-                revoked.status == .unconfirmed ? .accepted : status, json: .object(Self.receipt(revoked, nodes)))
-        case .failure(let failure): Self.refuse(exchange, failure)
+                revoked.status == .unconfirmed ? .accepted : status, json: .object(Self.receipt(revoked, nodes)),
+                result: revoked.status.rawValue, targets: targets,
+                facts + [("position", revoked.position.description)])
+        case .failure(let failure): Self.refuse(exchange, failure, targets: targets, facts)
         }
     }
 
@@ -195,23 +202,9 @@ final class AdminEndpoints {
     }
 
     private static func nodes(_ fleet: Fleet, head: FeedPosition) -> JSONValue {
-        let now = BootInstant.now
-        let duplicates = fleet.duplicates(now: now)
-        let nodes = fleet.nodes.map { member -> JSONValue in
-            let left = max(.zero, min(member.leaseEnds - now, member.entry.lease))
-            var node = JSONObject()
-            node["node"] = .string(member.entry.node)
-            node["version"] = .string(member.entry.version)
-            node["applied"] = .integer(Int64(clamping: member.applied))
-            node["lag"] = .integer(Int64(clamping: head.sequence) - Int64(clamping: member.applied))
-            node["lease_left_ms"] = .integer(left.wholeMilliseconds)
-            let id = String(member.entry.node.prefix { $0 != "/" })
-            if left > .zero, duplicates.contains(id) { node["duplicate"] = true }
-            return .object(node)
-        }
-        return [
+        [
             "epoch": .string(head.epoch.description), "head": .integer(Int64(clamping: head.sequence)),
-            "nodes": .array(nodes),
+            "nodes": .array(FleetListing(fleet, head: head.sequence, now: .now).nodes.map { .object($0) }),
         ]
     }
 
@@ -222,7 +215,8 @@ final class AdminEndpoints {
     }
 
     /// Opens the epoch without the issuers that the body names: an operator's word that they will not come back.
-    func recover(_ request: borrowing HTTPRequest, _ exchange: HTTPExchange) {
+    func recover(_ request: borrowing HTTPRequest, _ exchange: HTTPExchange, by actor: AuditActor) {
+        let exchange = AuditedExchange(exchange, .feedRecover, by: actor, in: audit)
         do throws(Problem) {
             let body = try ObjectReader(request.body.array, allowing: ["without"])
             let names = try body.texts("without", maxCount: 16, maxBytes: 128) ?? []
@@ -235,24 +229,21 @@ final class AdminEndpoints {
                         ? "the feed waits for no issuer"
                         : "the feed does not wait for \(name), but for \(waitingFor.joined(separator: ", "))")
             }
-            audit("recover", [("without", names.joined(separator: " "))])
             publisher.excuse(names)
-            exchange.send(.accepted, json: ["without": .array(names.map { .string($0) })])
+            exchange.send(
+                .accepted, json: ["without": .array(names.map { .string($0) })], result: "done", targets: names)
         } catch {
             exchange.send(error)
         }
     }
 
-    private static func refuse(_ exchange: HTTPExchange, _ failure: IssuerService.Failure) {
+    private static func refuse(
+        _ exchange: AuditedExchange, _ failure: IssuerService.Failure, targets: [String],
+        _ facts: [(String, String?)] = []
+    ) {
         switch failure {
-        case .unavailable(let reason): exchange.send(unavailable: reason)
+        case .unavailable(let reason): exchange.send(unavailable: reason, targets: targets, facts)
         case .invalidGrant, .invalidScope: preconditionFailure("only a refresh is refused so")
         }
-    }
-
-    private func audit(_ action: String, _ facts: [(String, String)]) {
-        var metadata: Logger.Metadata = ["audit": "true", "action": "\(action)"]
-        for (name, value) in facts where !value.isEmpty { metadata[name] = "\(value)" }
-        log.notice("administration", metadata: metadata)
     }
 }

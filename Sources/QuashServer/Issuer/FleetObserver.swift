@@ -15,6 +15,10 @@ final class FleetObserver {
     private var timer: Timer?
     private var confirmations: Confirmations
     private var answers: [Confirmations.ID: (Confirmations.Outcome) -> Void] = [:]
+    /// The head of the feed as the registry was last read with it, and when that was.
+    private(set) var lastHead: (position: FeedPosition, at: BootInstant)?
+    /// Called after each reading of the registry.
+    var wasRead: () -> Void = {}
 
     /// - Parameter interval: between two looks at the registry while nobody waits.
     init(
@@ -74,6 +78,9 @@ final class FleetObserver {
         confirmations.fleet.receipt(of: position, now: .now)
     }
 
+    /// The fleet as it was last read.
+    var fleet: Fleet { confirmations.fleet }
+
     /// The fleet as Redis knows it now.
     ///
     /// - Parameter answer: the head of the feed and the fleet; nil while no epoch is open.
@@ -84,6 +91,7 @@ final class FleetObserver {
                 result.map { reply in
                     guard let reply else { return nil }
                     confirmations.observed(reply.registry, of: reply.head.epoch, now: .now())
+                    lastHead = (reply.head, .now)
                     return (reply.head, confirmations.fleet)
                 })
         }
@@ -105,7 +113,10 @@ final class FleetObserver {
         switch action {
         case .readRegistry: readRegistry { [weak self] in self?.received($0) }
         case .answer(let id, let outcome):
-            if case .confirmed(let time) = outcome { metrics.confirmed(after: time) }
+            switch outcome {
+            case .confirmed(let time): metrics.confirmed(after: time)
+            case .unconfirmed: metrics.unconfirmed()
+            }
             answers.removeValue(forKey: id)?(outcome)
         case .forget(let entries):
             client.eval(
@@ -113,9 +124,7 @@ final class FleetObserver {
                 timeout: Self.timeout
             ) { _ in }
         case .reportDuplicates(let nodes):
-            log.warning(
-                "two processes use one node-id; give each its own",
-                metadata: ["nodes": "\(nodes.joined(separator: " "))"])
+            log.record(.nodeDuplicate, ["nodes": "\(nodes.joined(separator: " "))"])
         case .wake(let instant): timer?.start(after: max(.zero, instant - .now))
         }
     }
@@ -124,9 +133,12 @@ final class FleetObserver {
         switch result {
         case .success(let reply?):
             perform(confirmations.received(reply.registry, of: reply.head.epoch, now: .now()))
+            metrics.observed(confirmations.fleet)
+            lastHead = (reply.head, .now)
+            wasRead()
         case .success(nil): perform(confirmations.readFailed(now: .now))
         case .failure(let error):
-            log.debug("the registry was not read", metadata: ["error": "\(error)"])
+            log.record(.registryUnread, ["error": "\(error)"])
             perform(confirmations.readFailed(now: .now))
         }
     }

@@ -45,42 +45,58 @@ final class PublicRoutes: HTTPResponder {
     }
 }
 
-/// The issuer's admin listener. Everything but health and metrics asks for the credential, if one is configured.
+/// The issuer's admin listener. Everything but health, metrics and the files of the status page asks for the
+/// credential, if one is configured.
 final class AdminRoutes: HTTPResponder {
     private let endpoints: AdminEndpoints
     private let health: HealthEndpoints
+    private let status: StatusEndpoints
     private let credential: SecretDigest?
     private let asksForClientCertificate: Bool
+    private let audit: AuditLog
 
     init(
-        _ endpoints: AdminEndpoints, health: HealthEndpoints, credential: SecretDigest?, asksForClientCertificate: Bool
+        _ endpoints: AdminEndpoints, health: HealthEndpoints, status: StatusEndpoints, credential: SecretDigest?,
+        asksForClientCertificate: Bool, audit: AuditLog
     ) {
+        self.status = status
         self.endpoints = endpoints
         self.health = health
         self.credential = credential
         self.asksForClientCertificate = asksForClientCertificate
+        self.audit = audit
     }
 
     /// The same for everybody: a wrong credential is answered as such and not by the length of the body.
     func bodyLimitBytes(for request: borrowing HTTPRequest) -> Int { AdminEndpoints.maxBodyBytes }
 
     func respond(to request: borrowing HTTPRequest, _ exchange: HTTPExchange) {
-        if health.respond(to: request, exchange) { return }
-        if let refusal = refusal(of: request) { return exchange.send(refusal) }
+        if health.respond(to: request, exchange) || status.respond(to: request, exchange) { return }
+        if let refusal = refusal(of: request) {
+            audit.refused(AuditActor(name: "unknown", peer: exchange.peer), listener: "admin")
+            return exchange.send(refusal)
+        }
+        let actor = AuditActor(name: actorName, peer: exchange.peer)
         let path = request.path
         if path.equals("/admin/v1/sessions") {
             guard request.method == .post else { return exchange.send(allowing: "POST") }
-            endpoints.createSession(request, exchange)
+            endpoints.createSession(request, exchange, by: actor)
         } else if path.equals("/admin/v1/revocations") {
             guard request.method == .post else { return exchange.send(allowing: "POST") }
-            endpoints.revoke(request, exchange)
+            endpoints.revoke(request, exchange, by: actor)
         } else if path.equals("/admin/v1/nodes") {
             guard request.method == .get else { return exchange.send(allowing: "GET") }
             endpoints.nodes(exchange)
+        } else if path.equals("/admin/v1/status") {
+            guard request.method == .get else { return exchange.send(allowing: "GET") }
+            status.show(exchange)
+        } else if path.equals("/admin/v1/events") {
+            guard request.method == .get else { return exchange.send(allowing: "GET") }
+            status.follow(exchange)
         } else if path.equals("/admin/v1/recovery") {
             switch request.method {
             case .get: endpoints.showRecovery(exchange)
-            case .post: endpoints.recover(request, exchange)
+            case .post: endpoints.recover(request, exchange, by: actor)
             default: exchange.send(allowing: "GET, POST")
             }
         } else if let position = Self.position(path.array) {
@@ -88,13 +104,18 @@ final class AdminRoutes: HTTPResponder {
             endpoints.showReceipt(of: position, exchange)
         } else if let subject = Self.subject(path.array) {
             switch request.method {
-            case .get: endpoints.listSessions(of: subject, exchange)
-            case .delete: endpoints.endSessions(of: subject, exchange)
+            case .get: endpoints.listSessions(of: subject, exchange, by: actor)
+            case .delete: endpoints.endSessions(of: subject, exchange, by: actor)
             default: exchange.send(allowing: "GET, DELETE")
             }
         } else {
             exchange.send(Problem(.notFound, "there is nothing at this path"))
         }
+    }
+
+    /// Who may administrate, for the audit.
+    private var actorName: String {
+        credential.map { "credential:\($0.fingerprint)" } ?? (asksForClientCertificate ? "certificate" : "local")
     }
 
     /// The one answer to whoever does not present the credential; nil for whoever does, and where none is configured.
@@ -111,7 +132,9 @@ final class AdminRoutes: HTTPResponder {
     /// own name resolve to this machine. A page is on this machine, too, and must not administrate.
     private func isFromAPage(_ request: borrowing HTTPRequest) -> Bool {
         if asksForClientCertificate { return false }
-        return request.index(of: "origin") != nil
+        // A page of another origin may also load something without being shown it (Fetch Metadata).
+        let site = request.firstValue(of: "sec-fetch-site")?.text ?? "none"
+        return request.index(of: "origin") != nil || !["none", "same-origin"].contains(site)
             || (try? Endpoint(request.authority.text))?.isLocal != true
                 && request.authority.text != "localhost"
     }

@@ -85,14 +85,17 @@ extension IssuerService {
     private func publish(
         _ revocations: [Revocation], requestID: String = "", wait: Wait, answer: @escaping Answer<Revoked>
     ) {
+        let id = recent.asked(revocations)
         publisher.publish(revocations, requestID: requestID, isAwaited: wait != .stored) { [self] result in
+            recent.stored(id, at: (try? result.get())?.position, isAwaited: wait != .stored)
             switch (result, wait) {
             case (.failure(let error), _): answer(.failure(unavailable(error)))
             case (.success(let stored), .stored):
                 answer(.success(Revoked(position: stored.position, status: .stored)))
             case (.success(let stored), .confirmed(let timeout)):
-                observer.confirm(stored, within: timeout) { outcome in
+                observer.confirm(stored, within: timeout) { [recent] outcome in
                     let status: Revoked.Status = outcome == .unconfirmed ? .unconfirmed : .confirmed
+                    recent.ended(id, isConfirmed: status == .confirmed)
                     answer(.success(Revoked(position: stored.position, status: status)))
                 }
             }

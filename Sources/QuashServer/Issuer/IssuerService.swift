@@ -41,6 +41,7 @@ final class IssuerService {
     let store: SessionStore
     let publisher: RevocationPublisher
     let observer: FleetObserver
+    let recent: RecentRevocations
     let validator: Validator
     private let mint: TokenMint
     /// How far this issuer has applied the feed; nil while that is unknown.
@@ -52,13 +53,15 @@ final class IssuerService {
 
     init(
         settings: Settings, store: SessionStore, publisher: RevocationPublisher, observer: FleetObserver,
-        mint: TokenMint, validator: Validator, feedPosition: @escaping () -> FeedPosition?, metrics: IssuerMetrics,
+        recent: RecentRevocations, mint: TokenMint, validator: Validator, feedPosition: @escaping () -> FeedPosition?,
+        metrics: IssuerMetrics,
         log: Logger
     ) {
         self.settings = settings
         self.store = store
         self.publisher = publisher
         self.observer = observer
+        self.recent = recent
         self.mint = mint
         self.validator = validator
         self.feedPosition = feedPosition
@@ -89,6 +92,7 @@ final class IssuerService {
                 switch created {
                 case .failure(let error): answer(.failure(unavailable(error)))
                 case .success(let surplus):
+                    metrics.sessionCreated()
                     for old in surplus { end(old) { _ in } }
                     answer(.success(pair))
                 }
@@ -178,8 +182,7 @@ final class IssuerService {
             sign(same, record, scope: scope, session: presented.session, in: place, answer: answer)
         case .reused(let record):
             metrics.reuseDetected()
-            log.warning(
-                "a refresh token was used twice: its session has ended", metadata: ["session": "\(presented.session)"])
+            log.record(.sessionReused, ["session": "\(presented.session)"])
             revoke(presented.session, record, answer)
         case .ended(let record):
             metrics.refreshed(.ended)
@@ -267,7 +270,7 @@ final class IssuerService {
 
     func unavailable(_ error: any Error) -> Failure {
         if let failure = error as? Failure { return failure }
-        log.warning("a request could not be served", metadata: ["error": "\(error)"])
+        log.record(.requestUnserved, ["error": "\(error)"])
         return .unavailable("the revocation store does not answer")
     }
 }

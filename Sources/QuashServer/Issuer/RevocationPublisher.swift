@@ -22,6 +22,7 @@ final class RevocationPublisher {
     private let outbox: Outbox
     private let home: LoopThread
     private let lease: Duration
+    private let metrics: IssuerMetrics
     private let log: Logger
     private var writer: FeedWriter
     private var answers: [FeedWriter.ID: Answer] = [:]
@@ -33,12 +34,13 @@ final class RevocationPublisher {
     /// - Parameter home: the thread of `loop`, to which the outbox answers.
     init(
         client: RedisClient, outbox: Outbox, on loop: Loop, home: LoopThread, settings: FeedWriter.Settings,
-        lease: Duration, log: Logger
+        lease: Duration, metrics: IssuerMetrics, log: Logger
     ) {
         self.client = client
         self.outbox = outbox
         self.home = home
         self.lease = lease
+        self.metrics = metrics
         self.log = log
         writer = FeedWriter(settings: settings, entered: outbox.enteredEpochs, now: .now)
         timer = Timer(on: loop) { [weak self] in
@@ -94,7 +96,7 @@ final class RevocationPublisher {
 
     /// Opens the epoch without these issuers.
     func excuse(_ names: [String]) {
-        log.notice("the feed is restored without issuers", metadata: ["without": "\(names.joined(separator: " "))"])
+        log.record(.feedExcused, ["without": "\(names.joined(separator: " "))"])
         perform(writer.excuse(names, now: .now))
     }
 
@@ -111,7 +113,10 @@ final class RevocationPublisher {
                 home.submit { _ in this.value.persisted(id, isDurable) }
             }
         case .commit(let id, let commit, let epoch): send(id, commit, epoch)
-        case .answer(let id, let outcome): answers.removeValue(forKey: id)?(Self.result(outcome))
+        case .answer(let id, let outcome):
+            let result = Self.result(outcome)
+            metrics.committed(isStored: (try? result.get()) != nil)
+            answers.removeValue(forKey: id)?(result)
         case .begin(let over): begin(over: over)
         case .persistEpoch(let epoch):
             outbox.enter(epoch) { [home, this = LoopBound(self)] isDurable in
@@ -158,7 +163,7 @@ final class RevocationPublisher {
             do {
                 perform(writer.committed(id, try RevokeReply(try result.get()), now: .now))
             } catch {
-                log.warning("a revocation is not known to be stored", metadata: ["error": "\(error)"])
+                log.record(.commitUncertain, ["error": "\(error)"])
                 perform(writer.commitFailed(id, now: .now))
             }
         }
@@ -188,7 +193,7 @@ final class RevocationPublisher {
                     as: BeginReply.init
                 ) {
                     [log] in
-                    if $1.isNew { log.notice("began a new epoch", metadata: ["epoch": "\($1.epoch)"]) }
+                    if $1.isNew { log.record(.epochBegun, ["epoch": "\($1.epoch)"]) }
                     return $0.begun($1, now: .now)
                 }
             } catch {
@@ -226,27 +231,21 @@ final class RevocationPublisher {
 
     /// A connection that was lost says so by itself.
     private func runFailed(_ error: any Error) {
-        log.warning("the feed is not restored yet", metadata: ["error": "\(error)"])
+        log.record(.feedNotRestored, ["error": "\(error)"])
         if client.isUp { perform(writer.runFailed(now: .now)) }
     }
 
     private func report(_ event: FeedWriter.Event) {
         switch event {
         case .restoring(let count):
-            log.notice("redis lacks revocations: restoring them", metadata: ["revocations": "\(count)"])
-        case .opened(let epoch): log.notice("the epoch is open", metadata: ["epoch": "\(epoch)"])
+            log.record(.feedRestoring, ["revocations": "\(count)"])
+        case .opened(let epoch): log.record(.epochOpened, ["epoch": "\(epoch)"])
         case .waiting(let names):
-            log.warning(
-                "no lease is granted before every issuer has restored the feed",
-                metadata: ["waiting_for": "\(names.joined(separator: " "))"])
+            log.record(.epochWaiting, ["waiting_for": "\(names.joined(separator: " "))"])
         case .tooSoon(let epoch):
-            log.warning(
-                "this redis serves another epoch, and may be an old master: waiting until that would be fenced",
-                metadata: ["epoch": "\(epoch)"])
+            log.record(.epochFenced, ["epoch": "\(epoch)"])
         case .superseded(let epoch):
-            log.error(
-                "this redis serves an epoch that is over: an old master came back",
-                metadata: ["epoch": "\(epoch)"])
+            log.record(.epochSuperseded, ["epoch": "\(epoch)"])
         }
     }
 }

@@ -12,6 +12,7 @@ final class TokenEndpoints {
     private let service: IssuerService
     private let adminToken: SecretDigest?
     private let metadata: ServerMetadata?
+    private let audit: AuditLog
     /// Where the metadata is, or would be.
     let metadataPath: [UInt8]
     /// Replaced on a reload, as the next one is.
@@ -21,7 +22,7 @@ final class TokenEndpoints {
 
     init(
         service: IssuerService, clients: ClientRegistry, adminToken: SecretDigest?, metadata: ServerMetadata?,
-        keySet: [UInt8]
+        keySet: [UInt8], audit: AuditLog
     ) {
         self.service = service
         self.clients = clients
@@ -29,6 +30,7 @@ final class TokenEndpoints {
         self.metadata = metadata
         metadataPath = Array((metadata?.path ?? ServerMetadata.wellKnownPath).utf8)
         self.keySet = keySet
+        self.audit = audit
     }
 
     // MARK: POST /oauth2/token
@@ -79,6 +81,7 @@ final class TokenEndpoints {
             return fail(exchange, "invalid_client", "the token was issued to another client", status: .unauthorized)
         }
         service.end(id.session) { [self] result in
+            ended(id.session, by: client.map { "client:\($0)" } ?? "token", exchange, result)
             switch result {
             case .success: exchange.send(.ok, fields: Self.noStore)
             case .failure(let failure): refuse(exchange, failure)
@@ -102,7 +105,10 @@ final class TokenEndpoints {
         var isAdministrator = false
         if case .value(let bearer) = request.bearerToken {
             // RFC 7662 §2.3: a wrong bearer is answered as RFC 6750 §3 says.
-            guard let adminToken, adminToken.matches(bearer) else { return exchange.send(.invalidToken) }
+            guard let adminToken, adminToken.matches(bearer) else {
+                audit.refused(AuditActor(name: "unknown", peer: exchange.peer), listener: "public")
+                return exchange.send(.invalidToken)
+            }
             isAdministrator = true
         }
         guard let (form, client) = prologue(request, exchange, isAuthenticated: isAdministrator) else { return }
@@ -179,6 +185,7 @@ final class TokenEndpoints {
             return exchange.send(.invalidToken)
         }
         let answer = { [self] (result: Result<IssuerService.Revoked, IssuerService.Failure>) in
+            ended(id.session, by: "token", exchange, result, [("everywhere", everywhere == "true" ? "true" : nil)])
             switch result {
             case .success(let revoked):
                 // Who validates is not the client's to know.
@@ -197,6 +204,17 @@ final class TokenEndpoints {
         } else {
             service.end(id.session, wait: wait, answer: answer)
         }
+    }
+
+    /// Tells the audit that whoever held a token ended its session.
+    private func ended(
+        _ session: SessionID, by actor: String, _ exchange: HTTPExchange,
+        _ result: Result<IssuerService.Revoked, IssuerService.Failure>, _ facts: [(String, String?)] = []
+    ) {
+        let word = (try? result.get())?.status.rawValue ?? "unavailable"
+        audit.record(
+            .sessionLogout, by: AuditActor(name: actor, peer: exchange.peer), result: word,
+            targets: [session.description], facts)
     }
 
     // MARK: GET /.well-known/...
@@ -232,6 +250,7 @@ final class TokenEndpoints {
         case .anonymous: return (form, nil)
         case .client(let name): return (form, name)
         case .failed:
+            audit.refused(AuditActor(name: "unknown", peer: exchange.peer), listener: "public")
             fail(exchange, "invalid_client", "client authentication failed", status: .unauthorized)
             return nil
         case .malformed:

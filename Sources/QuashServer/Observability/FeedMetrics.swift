@@ -40,6 +40,11 @@ package final class FeedMetrics: Sendable {
     /// 1 or 0.
     package let redisUp = MetricFamily<Gauge>("quash_redis_up", "Whether the connection for commands is up.")
 
+    /// Of the Redis that is connected.
+    package let evictedKeys = MetricFamily<Counter>(
+        "quash_redis_evicted_keys_total",
+        "Keys that Redis has evicted since it started: revocations may have been among them.")
+
     private let applied: [Counter]
     private let propagated: Histogram
 
@@ -66,7 +71,7 @@ package final class FeedMetrics: Sendable {
     package var sources: [any MetricSource] {
         [
             revocations, propagation, indexEntries, indexBytes, indexLimit, cut, sequence, age, gaps, resyncs, lease,
-            redisUp,
+            redisUp, evictedKeys,
         ]
     }
 }
@@ -76,4 +81,15 @@ package func buildInfo(version: String) -> any MetricSource {
     let family = MetricFamily<Gauge>("quash_build_info", "The build that is running.", labels: ["version"])
     family.cell(version).set(1)
     return family
+}
+
+/// Until when the certificate that listeners show is good (RFC 5280 §4.1.2.5); nothing where they show none.
+///
+/// - Parameter seconds: since 1970.
+func certificateMetric(_ seconds: Int64?) -> [any MetricSource] {
+    guard let seconds else { return [] }
+    let family = MetricFamily<Gauge>(
+        "quash_tls_certificate_expiry_timestamp_seconds", "Until when the certificate that listeners show is good.")
+    family.cell().set(Double(seconds))
+    return [family]
 }

@@ -1,3 +1,6 @@
+import Quash
+import QuashLoop
+
 /// What an issuer measures. The names are an interface: dashboards and alerts are built on them.
 package final class IssuerMetrics: Sendable {
     /// What became of a refresh token that was presented.
@@ -14,12 +17,17 @@ package final class IssuerMetrics: Sendable {
         case unknown
     }
 
+    private let sessions = MetricFamily<Counter>(
+        "quash_sessions_created_total", "Sessions of which the first pair of tokens was minted.")
     private let refreshes = MetricFamily<Counter>(
         "quash_refresh_total", "Refresh tokens presented.", labels: ["result"])
     private let reuses = MetricFamily<Counter>(
         "quash_refresh_reuse_detected_total", "Sessions revoked because a rotated refresh token came back.")
+    private let commits = MetricFamily<Counter>(
+        "quash_commits_total", "Revocations asked of the feed, by whether they are known to be stored.",
+        labels: ["result"])
     private let confirmations = MetricFamily<Histogram>(
-        "quash_confirm_duration_seconds", "From the request for a confirmed revocation to its confirmation.",
+        "quash_confirm_duration_seconds", "From the commit of a revocation to its confirmation.",
         bounds: [
             .microseconds(500), .milliseconds(1), .microseconds(2500), .milliseconds(5), .milliseconds(10),
             .milliseconds(25),
@@ -27,15 +35,50 @@ package final class IssuerMetrics: Sendable {
             .milliseconds(2500),
             .seconds(5), .seconds(10),
         ])
+    private let outcomes = MetricFamily<Counter>(
+        "quash_confirmations_total", "Confirmations that were waited for, by how the wait ended.", labels: ["result"])
+    private let nodes = MetricFamily<Gauge>(
+        "quash_nodes", "Nodes in the registry, as this issuer last read it.", labels: ["role", "state"])
+    private let keyFile = MetricFamily<Gauge>(
+        "quash_signing_key_modified_timestamp_seconds",
+        "When the file of the signing keys that are in use was last written, which a rotation does.")
+
+    private let created: Counter
     private let refreshed: [Counter]
     private let reuseDetections: Counter
+    private let stored: Counter
+    private let failed: Counter
     private let confirmed: Histogram
+    private let confirmedCount: Counter
+    private let unconfirmedCount: Counter
+    private let keyFileModified: Gauge
+    private let members = Locked<[(isIssuer: Bool, leaseEnds: BootInstant)]>([])
 
     package init() {
+        created = sessions.cell()
         refreshed = RefreshResult.allCases.map { [refreshes] in refreshes.cell($0.rawValue) }
         reuseDetections = reuses.cell()
+        stored = commits.cell("stored")
+        failed = commits.cell("failed")
         confirmed = confirmations.cell()
+        confirmedCount = outcomes.cell("confirmed")
+        unconfirmedCount = outcomes.cell("unconfirmed")
+        keyFileModified = keyFile.cell()
+        for (role, isIssuer) in [("issuer", true), ("validator", false)] {
+            for (state, isHeld) in [("held", true), ("ended", false)] {
+                nodes.observe(role, state) { [members] in
+                    let now = ClockReading.now().boot
+                    let count = members.withLock { members in
+                        members.count { $0.isIssuer == isIssuer && (now < $0.leaseEnds) == isHeld }
+                    }
+                    return Double(count)
+                }
+            }
+        }
     }
+
+    /// A session has begun.
+    package func sessionCreated() { created.increment() }
 
     /// A refresh token was presented, and this became of it.
     package func refreshed(_ result: RefreshResult) {
@@ -49,10 +92,30 @@ package final class IssuerMetrics: Sendable {
         reuseDetections.increment()
     }
 
-    /// A revocation was confirmed this long after it was asked for.
+    /// A commit ended: it is stored, or not known to be.
+    package func committed(isStored: Bool) { (isStored ? stored : failed).increment() }
+
+    /// A revocation was confirmed this long after its commit.
     package func confirmed(after duration: Duration) {
         confirmed.record(duration)
+        confirmedCount.increment()
     }
 
-    package var sources: [any MetricSource] { [refreshes, reuses, confirmations] }
+    /// The time that a caller gave for a confirmation is over.
+    package func unconfirmed() { unconfirmedCount.increment() }
+
+    /// The registry was read.
+    func observed(_ fleet: Fleet) {
+        let seen = fleet.nodes.map {
+            (isIssuer: $0.entry.node.hasPrefix(Registry.issuerPrefix), leaseEnds: $0.leaseEnds)
+        }
+        members.withLock { $0 = seen }
+    }
+
+    /// Keys are in use from a file that was last written then, in seconds since 1970.
+    package func usesKeys(writtenAt seconds: Int64) { keyFileModified.set(Double(seconds)) }
+
+    package var sources: [any MetricSource] {
+        [sessions, refreshes, reuses, commits, confirmations, outcomes, nodes, keyFile]
+    }
 }

@@ -31,7 +31,7 @@ struct LogRecord {
     /// spelled out: what a peer sent must not move the cursor or forge a line.
     var text: [UInt8] {
         var line = "\(time) \(level.rawValue.uppercased()) \(component): \(printable(cut(message)))"
-        for (name, value) in sortedFields {
+        for (name, value) in sortedFields where name != LoggedEvent.field {
             line += " \(printable(cut(name)))=\(printable(cut(value.description)))"
         }
         return Array(line.utf8) + [UInt8(ascii: "\n")]

@@ -46,6 +46,9 @@ package final class MetricFamily<Cell: MetricCell>: MetricSource {
         series.withLock { $0.append(Series(labels: labels, read: read)) }
     }
 
+    /// Every cell of every series.
+    fileprivate var cells: [Cell] { series.withLock { $0.flatMap(\.cells) } }
+
     /// Adds HELP, TYPE and a line for each sample. O(series), under no lock while it asks for values.
     package func render(to page: inout String) {
         let series = series.withLock { $0 }
@@ -63,6 +66,9 @@ package final class MetricFamily<Cell: MetricCell>: MetricSource {
 }
 
 extension MetricFamily<Counter> {
+    /// The sum over all series.
+    package var total: UInt64 { cells.reduce(0) { $0 &+ $1.value } }
+
     package convenience init(_ name: String, _ help: String, labels: [String] = []) {
         self.init(name, help, labels: labels) { Counter() }
     }

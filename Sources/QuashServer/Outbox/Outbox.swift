@@ -147,9 +147,9 @@ final class Outbox: Sendable {
             guard reader.brokenBytes > 0 else { return }
             let facts: Logger.Metadata = ["file": "\(path)", "bytes": "\(reader.brokenBytes)"]
             if reader.recordsAfterBroken == 0 {
-                log.warning("the end of the outbox was torn by a crash and is cut off", metadata: facts)
+                log.record(.outboxTorn, facts)
             } else {
-                log.error("the outbox is damaged: what is whole, before and behind, is kept", metadata: facts)
+                log.record(.outboxDamaged, facts)
             }
         }
 
@@ -214,7 +214,7 @@ final class Outbox: Sendable {
                 return true
             } catch {
                 if !isFull {
-                    log.critical("the outbox takes no more: revocations are refused", metadata: facts(error))
+                    log.record(.outboxFull, facts(error))
                 }
                 isFull = true
                 return false
@@ -228,7 +228,7 @@ final class Outbox: Sendable {
             backlog = bytes
             guard bytes.count > Outbox.maxBacklogBytes, !isBroken else { return }
             isBroken = true
-            log.critical("the outbox has missed too much: restart this issuer once there is room on the disk")
+            log.record(.outboxBehind)
         }
 
         private func synchronize(_ isNothingNew: Bool) -> Bool {
@@ -238,7 +238,7 @@ final class Outbox: Sendable {
                 return true
             } catch {
                 isBroken = true
-                log.critical("the outbox is lost: restart this issuer on a sound disk", metadata: facts(error))
+                log.record(.outboxLost, facts(error))
                 return false
             }
         }
@@ -257,7 +257,7 @@ final class Outbox: Sendable {
             do {
                 try rewrite()
             } catch {
-                log.warning("the outbox could not be written anew", metadata: facts(error))
+                log.record(.outboxNotRewritten, facts(error))
             }
         }
 

@@ -16,7 +16,13 @@ package struct DecisionMetrics: Sendable {
                 .microseconds(50), .microseconds(100), .microseconds(250), .milliseconds(1), .milliseconds(10),
             ])
 
-        var page: [any MetricSource] { [decisions, durations] }
+        let cacheHits = MetricFamily<Counter>(
+            "quash_token_cache_hits_total", "Decisions about tokens whose signatures had been verified before.")
+
+        /// All decisions that were made so far.
+        var total: UInt64 { decisions.total }
+
+        var page: [any MetricSource] { [decisions, durations, cacheHits] }
     }
 
     enum Reason {
@@ -33,6 +39,7 @@ package struct DecisionMetrics: Sendable {
     private let invalid: [TokenRefusal: Counter]
     private let unavailable: [Unavailability: Counter]
     private let duration: Histogram
+    private let cacheHits: Counter
 
     package init(_ families: Families) {
         acceptedCount = families.decisions.cell("accepted", "")
@@ -46,6 +53,7 @@ package struct DecisionMetrics: Sendable {
                 ($0, families.decisions.cell("unavailable", $0.rawValue))
             })
         duration = families.durations.cell()
+        cacheHits = families.cacheHits.cell()
     }
 
     func accepted() { acceptedCount.increment() }
@@ -61,6 +69,8 @@ package struct DecisionMetrics: Sendable {
     }
 
     func unavailable(_ reason: Unavailability) { unavailable[reason]?.increment() }
+
+    func hitCache() { cacheHits.increment() }
 
     func took(_ nanoseconds: UInt64) { duration.record(nanoseconds: nanoseconds) }
 }

@@ -14,6 +14,7 @@ extension FeedMetrics {
             return (ClockReading.now().boot - renewed) / .seconds(1)
         }
         self.lease.observe { lease.remaining(at: .now()) / .seconds(1) }
+        evictedKeys.observe { Double(status.snapshot.evictedKeys) }
         redisUp.observe { status.snapshot.isConnected ? 1 : 0 }
     }
 }

@@ -21,6 +21,8 @@ public final class Issuer: Sendable {
     private let adminListening: Listening
     private let state = LoopBound(State())
     private let isDraining = Atomic(false)
+    private let metrics = IssuerMetrics()
+    private let certificateExpiry: Int64?
 
     /// What belongs to the loop.
     private final class State {
@@ -30,6 +32,7 @@ public final class Issuer: Sendable {
         var mint: TokenMint?
         var validator: Validator?
         var endpoints: TokenEndpoints?
+        var status: StatusEndpoints?
         var servers: [HTTPServer] = []
         var adminServers: [HTTPServer] = []
 
@@ -37,6 +40,8 @@ public final class Issuer: Sendable {
         func clear() {
             publisher?.close()
             (client, publisher, observer, mint, validator, endpoints) = (nil, nil, nil, nil, nil, nil)
+            status?.close()
+            status = nil
             servers = []
             adminServers = []
         }
@@ -56,8 +61,10 @@ public final class Issuer: Sendable {
         let common = configuration.common
         let keys = try Self.signingKeys(configuration)
         let clients = try Self.clients(configuration)
-        listening = try Listening(
-            common.listen, loops: 1, tls: try .listener(common, asksForClientCertificate: false))
+        metrics.usesKeys(writtenAt: SecretFile.modified(path: configuration.signingKeyFile))
+        let tls = try TLSContext.listener(common, asksForClientCertificate: false)
+        certificateExpiry = tls?.certificateExpiry
+        listening = try Listening(common.listen, loops: 1, tls: tls)
         adminListening = try Listening(
             common.adminListen, loops: 1, tls: try .listener(common, asksForClientCertificate: true))
         outbox = try Outbox(path: configuration.outboxFile, issuer: common.nodeID, log: log)
@@ -83,9 +90,9 @@ public final class Issuer: Sendable {
         }
         finished.wait()
         if let error = started.withLock({ $0 }) { throw error }
-        log.notice(
-            "issuer started",
-            metadata: [
+        log.record(
+            .issuerStarted,
+            [
                 "listen": "\(addresses.joined(separator: " "))", "admin": "\(adminAddresses.joined(separator: " "))",
                 "version": "\(BuildVersion.current)",
             ])
@@ -102,12 +109,11 @@ public final class Issuer: Sendable {
             case .down: state.value.publisher?.connectionChanged(isUp: false)
             }
         }
-        let metrics = IssuerMetrics()
         let publisher = RevocationPublisher(
             client: client, outbox: outbox, on: loop, home: self.loop,
             settings: FeedWriter.Settings(
                 issuer: common.nodeID, issuers: configuration.issuers, fence: configuration.fence),
-            lease: common.lease, log: log)
+            lease: common.lease, metrics: metrics, log: log)
         let observer = FleetObserver(
             client: client, options: redis, on: loop,
             fleet: Fleet(lease: common.lease, fence: configuration.fence), interval: common.renewInterval,
@@ -125,22 +131,16 @@ public final class Issuer: Sendable {
                 rotationGrace: configuration.rotationGrace),
             store: SessionStore(
                 client: client, tombstone: configuration.accessTTL + common.clockSkew + Retention.margin),
-            publisher: publisher, observer: observer, mint: mint, validator: validator,
+            publisher: publisher, observer: observer, recent: RecentRevocations(), mint: mint, validator: validator,
             feedPosition: { [feed] in feed.status.snapshot.position }, metrics: metrics, log: log)
+        let audit = AuditLog(log)
         let credential = common.adminToken.map { SecretDigest(of: $0.bytes) }
         let endpoints = TokenEndpoints(
             service: service, clients: clients, adminToken: credential,
-            metadata: common.issuerURL.map { ServerMetadata(issuer: $0) }, keySet: keySet.serialized())
-        let admin = AdminEndpoints(service: service, observer: observer, publisher: publisher, log: log)
-        let page = MetricsPage(
-            feed.metrics.sources + metrics.sources + [buildInfo(version: BuildVersion.current)])
-        let health = HealthEndpoints(checks: { [self] in checks }, metrics: { page.render() })
+            metadata: common.issuerURL.map { ServerMetadata(issuer: $0) }, keySet: keySet.serialized(), audit: audit)
         state.value.servers = try listening.serve(on: loop, PublicRoutes(endpoints))
-        state.value.adminServers = try adminListening.serve(
-            on: loop,
-            AdminRoutes(
-                admin, health: health, credential: credential,
-                asksForClientCertificate: common.tlsClientCAFile != nil))
+        let admin = AdminEndpoints(service: service, observer: observer, publisher: publisher, audit: audit)
+        try serve(admin, of: service, credential: credential, audit: audit, on: loop)
         state.value.client = client
         state.value.publisher = publisher
         state.value.observer = observer
@@ -149,6 +149,26 @@ public final class Issuer: Sendable {
         state.value.endpoints = endpoints
         client.start()
         observer.start()
+    }
+
+    private func serve(
+        _ admin: AdminEndpoints, of service: IssuerService, credential: SecretDigest?, audit: AuditLog, on loop: Loop
+    ) throws {
+        let common = configuration.common
+        let page = MetricsPage(
+            feed.metrics.sources + metrics.sources + certificateMetric(certificateExpiry)
+                + [buildInfo(version: BuildVersion.current)])
+        let health = HealthEndpoints(checks: { [self] in checks }, metrics: { page.render() })
+        let fleet = FleetStatus(
+            name: common.nodeID, observer: service.observer, publisher: service.publisher, recent: service.recent,
+            feedPosition: service.feedPosition, checks: { [self] in checks })
+        let status = StatusEndpoints(fleet, on: loop, isCredentialNeeded: credential != nil)
+        state.value.status = status
+        state.value.adminServers = try adminListening.serve(
+            on: loop,
+            AdminRoutes(
+                admin, health: health, status: status, credential: credential,
+                asksForClientCertificate: common.tlsClientCAFile != nil, audit: audit))
     }
 
     private var checks: [HealthCheck] {
@@ -176,22 +196,35 @@ public final class Issuer: Sendable {
             let clients = try Self.clients(configuration)
             let keys = try Self.signingKeys(configuration)
             let keySet = try KeySet(keys.map { JSONWebKey($0.publicKey) })
-            loop.submit { [state, log] _ in
+            let written = SecretFile.modified(path: configuration.signingKeyFile)
+            loop.submit { [self] _ in
                 do {
                     try state.value.mint?.replaceKeys(keys)
                     try state.value.validator?.replaceKeys(keySet)
+                    metrics.usesKeys(writtenAt: written)
                     state.value.endpoints?.keySet = keySet.serialized()
                     state.value.endpoints?.clients = clients
                     Self.publishKeysChanged(state.value.client)
-                    let names = keySet.keys.map(\.keyID).joined(separator: " ")
-                    log.notice("signing keys and clients loaded", metadata: ["kids": "\(names)"])
+                    let names = keySet.keys.map(\.keyID)
+                    log.record(.signingLoaded, ["kids": "\(names.joined(separator: " "))"])
+                    reloaded("done", targets: names)
                 } catch {
-                    log.error("the signing keys and clients stay as they were", metadata: ["error": "\(error)"])
+                    notReloaded(error)
                 }
             }
         } catch {
-            log.error("the signing keys and clients stay as they were", metadata: ["error": "\(error)"])
+            notReloaded(error)
         }
+    }
+
+    private func notReloaded(_ error: any Error) {
+        log.record(.signingKept, ["error": "\(error)"])
+        reloaded("refused", targets: [])
+    }
+
+    private func reloaded(_ result: String, targets: [String]) {
+        AuditLog(log).record(
+            .keysReload, by: AuditActor(name: "process", peer: ""), result: result, targets: targets)
     }
 
     /// Becomes unready, stops accepting connections, answers what is in flight, gives the lease back, and ends. Blocks
@@ -215,7 +248,7 @@ public final class Issuer: Sendable {
         feed.join()
         pool.stop()
         outbox.close()
-        log.notice("issuer stopped")
+        log.record(.issuerStopped)
     }
 
     /// Validators that hear it fetch the keys at once. Those that do not, or when Redis is away, fetch them when a

@@ -20,6 +20,7 @@ public final class ValidatorNode: Sendable {
     private let adminListening: Listening
     private let adminServers: LoopBound<AdminBox>
     private let isDraining = Atomic(false)
+    private let certificateExpiry: Int64?
 
     private final class AdminBox {
         var servers: [HTTPServer] = []
@@ -38,22 +39,24 @@ public final class ValidatorNode: Sendable {
         self.log = log
         let common = configuration.common
         let tls = try TLSContext.listener(common, asksForClientCertificate: true)
+        certificateExpiry = tls?.certificateExpiry
         gateway = try Listening(common.listen, loops: configuration.loops, tls: tls)
         adminListening = try Listening(common.adminListen, loops: 1, tls: tls)
         let redis = try RedisOptions(common, clientName: "quash-validator")
+        let families = DecisionMetrics.Families()
+        var settings = FeedFollower.Settings(common, redis: redis)
+        settings.decisions = { families.total }
         admin = try LoopThread(name: "quash-admin")
         keys = try KeyLoader(configuration.keySource, on: admin, log: log)
-        feed = try FeedThread(
-            settings: FeedFollower.Settings(common, redis: redis), log: log, keysChanged: keys.noteChange)
+        feed = try FeedThread(settings: settings, log: log, keysChanged: keys.noteChange)
         adminServers = LoopBound(AdminBox())
-        let families = DecisionMetrics.Families()
         loops = try (0..<configuration.loops).map { try ServingLoop(number: $0, families: families) }
         try startLoops()
         startAdmin(families)
         keys.start { [loops] keys in for loop in loops { loop.replaceKeys(keys) } }
-        log.notice(
-            "validator started",
-            metadata: [
+        log.record(
+            .validatorStarted,
+            [
                 "listen": "\(addresses.joined(separator: " "))", "admin": "\(adminAddresses.joined(separator: " "))",
                 "loops": "\(loops.count)", "version": "\(BuildVersion.current)",
             ])
@@ -75,7 +78,8 @@ public final class ValidatorNode: Sendable {
 
     private func startAdmin(_ families: DecisionMetrics.Families) {
         let page = MetricsPage(
-            feed.metrics.sources + families.page + [buildInfo(version: BuildVersion.current)])
+            feed.metrics.sources + families.page + certificateMetric(certificateExpiry)
+                + [buildInfo(version: BuildVersion.current)])
         admin.submit { [self] loop in
             let health = HealthEndpoints(
                 checks: { [self] in checks }, metrics: { page.render() })
@@ -83,7 +87,7 @@ public final class ValidatorNode: Sendable {
                 adminServers.value.servers = try adminListening.serve(
                     on: loop, ValidatorAdminRoutes(health))
             } catch {
-                log.critical("the admin listener does not start", metadata: ["error": "\(error)"])
+                log.record(.adminListenerFailed, ["error": "\(error)"])
             }
         }
     }
@@ -107,7 +111,10 @@ public final class ValidatorNode: Sendable {
     }
 
     /// Reads the keys anew.
-    public func reload() { keys.reload() }
+    public func reload() {
+        AuditLog(log).record(.keysReload, by: AuditActor(name: "process", peer: ""), result: "begun")
+        keys.reload()
+    }
 
     /// Becomes unready, stops accepting connections, answers what is in flight, gives the lease back, and ends. Blocks
     /// for as long as that takes, at most a little longer than the configured drain.
@@ -124,7 +131,7 @@ public final class ValidatorNode: Sendable {
             admin.stop()
         }
         admin.join()
-        log.notice("validator stopped")
+        log.record(.validatorStopped)
     }
 }
 
@@ -161,7 +168,7 @@ private final class ServingLoop: Sendable {
                 state.value.validator = validator
                 state.value.servers = try listening.serve(on: loop, endpoints)
             } catch {
-                log.critical("a loop does not start", metadata: ["error": "\(error)"])
+                log.record(.loopFailed, ["error": "\(error)"])
             }
         }
     }

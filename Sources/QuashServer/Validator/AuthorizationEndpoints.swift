@@ -131,6 +131,7 @@ package final class AuthorizationEndpoints: HTTPResponder {
         if waiting.isEmpty, budget.allows(in: exchange.loop.turn) {
             judge(token.span, exchange, allowed: allowed, query: query?.array ?? [], begun)
         } else if let judgement = validator.judgeRemembered(token.span) {
+            metrics.hitCache()
             answer(exchange, judgement, allowed: allowed, query: query?.array ?? [], begun)
         } else {
             wait(
@@ -169,8 +170,9 @@ package final class AuthorizationEndpoints: HTTPResponder {
     private func judge(
         _ token: Span<UInt8>, _ exchange: HTTPExchange, allowed: PreparedResponse, query: [UInt8], _ begun: LoopInstant
     ) {
-        let verifications = validator.verifications
+        let (verifications, cacheHits) = (validator.verifications, validator.cacheHits)
         let judgement = validator.judge(token)
+        if validator.cacheHits != cacheHits { metrics.hitCache() }
         if validator.verifications != verifications {
             var failed = false
             if case .refused(.invalid) = judgement { failed = true }

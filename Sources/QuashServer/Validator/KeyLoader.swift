@@ -132,7 +132,7 @@ final class KeyLoader: Sendable {
         guard !keys.keys.isEmpty else { return failed("the key set has no key that RS256 can be verified with") }
         if keys != state.value.keys || !isLoaded {
             let names = keys.keys.map(\.keyID).joined(separator: " ")
-            log.info("keys loaded", metadata: ["kids": "\(names)"])
+            log.record(.keysLoaded, ["kids": "\(names)"])
             state.value.keys = keys
             state.value.deliver(keys)
             hasKeys.store(true, ordering: .releasing)
@@ -144,7 +144,7 @@ final class KeyLoader: Sendable {
     }
 
     private func failed(_ reason: String) {
-        log.warning("cannot load keys", metadata: ["error": "\(reason)"])
+        log.record(.keysFailed, ["error": "\(reason)"])
         state.value.timer?.start(after: Self.retryInterval)
     }
 

@@ -25,6 +25,12 @@ import Testing
         let foreign = try web.call(
             .post, target, fields: ["Origin": "https://evil.example"], body: #"{"sub":"alice"}"#)
         #expect(foreign.status == .unauthorized)
+        let follows = "http://\(issuer.adminAddresses[0])/admin/v1/status"
+        for (site, status) in [("cross-site", 401), ("same-site", 401), ("same-origin", 200), ("none", 200)] {
+            #expect(try web.call(.get, follows, fields: ["Sec-Fetch-Site": site]).status.code == status, "\(site)")
+        }
+        #expect(
+            try web.call(.get, "http://\(issuer.adminAddresses[0])/status").text.contains(#"data-credential="none""#))
         // A name of the page's own that resolves to this machine.
         let port = issuer.adminAddresses[0].split(separator: ":")[1]
         let output = try ChildProcess.run([

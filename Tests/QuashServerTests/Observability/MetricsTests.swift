@@ -111,6 +111,7 @@ struct MetricsTests {
         metrics.resyncs.observe("start") { 1 }
         metrics.lease.observe { 4.5 }
         metrics.redisUp.observe { 1 }
+        metrics.evictedKeys.observe { 0 }
         let read = try Exposition(
             String(decoding: MetricsPage(metrics.sources + [buildInfo(version: "1")]).render(), as: UTF8.self))
         for kind in RevocationKind.allCases {
@@ -123,6 +124,7 @@ struct MetricsTests {
                 "quash_revocations_total", "quash_index_entries", "quash_index_bytes", "quash_feed_sequence",
                 "quash_feed_age_seconds", "quash_feed_gaps_total", "quash_feed_resyncs_total", "quash_lease_seconds",
                 "quash_revocation_propagation_seconds", "quash_redis_up", "quash_build_info",
+                "quash_redis_evicted_keys_total",
             ])
     }
 
@@ -137,6 +139,7 @@ struct MetricsTests {
         #expect(read.value("quash_refresh_total", ["result": "unknown"]) == 0)
         #expect(read.value("quash_refresh_reuse_detected_total") == 1)
         #expect(read.value("quash_confirm_duration_seconds_bucket", ["le": "0.005"]) == 1)
-        #expect(read.types.count == 3)
+        #expect(read.value("quash_confirmations_total", ["result": "confirmed"]) == 1)
+        #expect(read.types.count == 8)
     }
 }

@@ -1,0 +1,143 @@
+package import Logging
+
+/// Everything that Quash logs. The names are an interface: they stand in each line's field `event`, and filters and
+/// alerts are built on them. What is said for people may change.
+package enum LoggedEvent: String, CaseIterable, Sendable {
+    case issuerStarted = "issuer.started"
+    case issuerStopped = "issuer.stopped"
+    case validatorStarted = "validator.started"
+    case validatorStopped = "validator.stopped"
+    case adminListenerFailed = "admin_listener.failed"
+    case loopFailed = "loop.failed"
+    case settingFixed = "reload.setting_fixed"
+    case reloadRefused = "reload.refused"
+    case signingLoaded = "signing.loaded"
+    case signingKept = "signing.kept"
+    case keysLoaded = "keys.loaded"
+    case keysFailed = "keys.failed"
+    case redisConnected = "redis.connected"
+    case redisUnreachable = "redis.unreachable"
+    case redisSilent = "redis.silent"
+    case redisUnfit = "redis.unfit"
+    case redisAtRisk = "redis.at_risk"
+    case subscriptionLost = "subscription.lost"
+    case leaseHeld = "lease.held"
+    case indexFull = "index.full"
+    case indexCut = "index.cut"
+    case indexRoomy = "index.roomy"
+    case feedUnanswered = "feed.unanswered"
+    case feedGap = "feed.gap"
+    case feedResync = "feed.resync"
+    case feedDamaged = "feed.damaged"
+    case feedRecovering = "feed.recovering"
+    case feedUnreadable = "feed.unreadable"
+    case feedForeignMessage = "feed.foreign_message"
+    case feedRestoring = "feed.restoring"
+    case feedNotRestored = "feed.not_restored"
+    case feedExcused = "feed.excused"
+    case commitUncertain = "commit.uncertain"
+    case epochBegun = "epoch.begun"
+    case epochOpened = "epoch.opened"
+    case epochWaiting = "epoch.waiting"
+    case epochFenced = "epoch.fenced"
+    case epochSuperseded = "epoch.superseded"
+    case registryUnread = "registry.unread"
+    case nodeDuplicate = "node.duplicate"
+    case sessionReused = "session.reused"
+    case requestUnserved = "request.unserved"
+    case outboxTorn = "outbox.torn"
+    case outboxDamaged = "outbox.damaged"
+    case outboxFull = "outbox.full"
+    case outboxBehind = "outbox.behind"
+    case outboxLost = "outbox.lost"
+    case outboxNotRewritten = "outbox.not_rewritten"
+    case audit
+
+    package var level: Logger.Level {
+        switch self {
+        case .adminListenerFailed, .loopFailed, .redisUnfit, .indexFull, .indexCut, .feedUnreadable, .outboxFull,
+            .outboxBehind, .outboxLost:
+            .critical
+        case .reloadRefused, .signingKept, .feedDamaged, .epochSuperseded, .outboxDamaged: .error
+        case .settingFixed, .keysFailed, .redisUnreachable, .redisSilent, .redisAtRisk, .subscriptionLost,
+            .feedUnanswered, .feedForeignMessage, .feedNotRestored, .commitUncertain, .epochWaiting, .epochFenced,
+            .nodeDuplicate, .sessionReused, .requestUnserved, .outboxTorn, .outboxNotRewritten:
+            .warning
+        case .issuerStarted, .issuerStopped, .validatorStarted, .validatorStopped, .signingLoaded, .indexRoomy,
+            .feedRecovering, .feedRestoring, .feedExcused, .epochBegun, .epochOpened, .audit:
+            .notice
+        case .keysLoaded, .redisConnected, .leaseHeld, .feedResync: .info
+        case .feedGap, .registryUnread: .debug
+        }
+    }
+
+    /// For people.
+    package var text: String {
+        switch self {
+        case .issuerStarted: "issuer started"
+        case .issuerStopped: "issuer stopped"
+        case .validatorStarted: "validator started"
+        case .validatorStopped: "validator stopped"
+        case .adminListenerFailed: "the admin listener does not start"
+        case .loopFailed: "a loop does not start"
+        case .settingFixed: "a changed setting counts from the next start"
+        case .reloadRefused: "nothing is reloaded"
+        case .signingLoaded: "signing keys and clients loaded"
+        case .signingKept: "the signing keys and clients stay as they were"
+        case .keysLoaded: "keys loaded"
+        case .keysFailed: "cannot load keys"
+        case .redisConnected: "connected to redis"
+        case .redisUnreachable: "redis cannot be reached"
+        case .redisSilent: "redis does not tell how it is configured"
+        case .redisUnfit: "this redis must not be used: nothing is accepted"
+        case .redisAtRisk: "redis is at risk"
+        case .subscriptionLost: "lost the subscription"
+        case .leaseHeld: "lease held"
+        case .indexFull: "the index refuses revocations: this node refuses every token"
+        case .indexCut: "the index is full: tokens are refused up to five minutes before they expire"
+        case .indexRoomy: "the index has room again: no token is cut short"
+        case .feedUnanswered: "the feed did not answer"
+        case .feedGap: "a message is missing: fetching it"
+        case .feedResync: "reading the live set"
+        case .feedDamaged: "the live set in redis lost data: asking the issuers to restore it"
+        case .feedRecovering: "no epoch is open: waiting for an issuer"
+        case .feedUnreadable: "the feed holds an entry that cannot be read: this node refuses every token"
+        case .feedForeignMessage: "something else is published on the feed's channel"
+        case .feedRestoring: "redis lacks revocations: restoring them"
+        case .feedNotRestored: "the feed is not restored yet"
+        case .feedExcused: "the feed is restored without issuers"
+        case .commitUncertain: "a revocation is not known to be stored"
+        case .epochBegun: "began a new epoch"
+        case .epochOpened: "the epoch is open"
+        case .epochWaiting: "no lease is granted before every issuer has restored the feed"
+        case .epochFenced:
+            "this redis serves another epoch, and may be an old master: waiting until that would be fenced"
+        case .epochSuperseded: "this redis serves an epoch that is over: an old master came back"
+        case .registryUnread: "the registry was not read"
+        case .nodeDuplicate: "two processes use one node-id; give each its own"
+        case .sessionReused: "a refresh token was used twice: its session has ended"
+        case .requestUnserved: "a request could not be served"
+        case .outboxTorn: "the end of the outbox was torn by a crash and is cut off"
+        case .outboxDamaged: "the outbox is damaged: what is whole, before and behind, is kept"
+        case .outboxFull: "the outbox takes no more: revocations are refused"
+        case .outboxBehind: "the outbox has missed too much: restart this issuer once there is room on the disk"
+        case .outboxLost: "the outbox is lost: restart this issuer on a sound disk"
+        case .outboxNotRewritten: "the outbox could not be written anew"
+        case .audit: "audit"
+        }
+    }
+}
+
+extension Logger {
+    /// Logs `event` with its name, in one line.
+    package func record(_ event: LoggedEvent, _ fields: Logger.Metadata = [:]) {
+        log(
+            level: event.level, "\(event.text)",
+            metadata: fields.merging([LoggedEvent.field: "\(event.rawValue)"]) { $1 })
+    }
+}
+
+extension LoggedEvent {
+    /// The field that holds the name.
+    static let field = "event"
+}
