@@ -80,7 +80,7 @@ final class GatewayConnection {
         var parser = ResponseParser(requestMethod: method, maxBodyBytes: 1 << 20)
         while true {
             let more = socket.read()
-            let outcome = unsafe more.map { unsafe $0.withUnsafeBytes { unsafe parser.receive($0) } } ?? parser.end()
+            let outcome = more.map { unsafe $0.withUnsafeBytes { unsafe parser.receive($0) } } ?? parser.end()
             switch outcome {
             case .incomplete: continue
             case .complete(let response):
