@@ -6,11 +6,7 @@ import Testing
     @Test func everyTestThatTheTableNamesIsThere() throws {
         let document = String(
             decoding: try Repository.read("Sources/QuashServer/QuashServer.docc/Breaks.md"), as: UTF8.self)
-        var suites: [String: String] = [:]
-        for path in try Repository.files() where path.hasPrefix("Tests/") && path.hasSuffix("Tests.swift") {
-            let suite = String((path.split(separator: "/").last ?? "").dropLast(".swift".count))
-            suites[suite, default: ""] += String(decoding: try Repository.read(path), as: UTF8.self)
-        }
+        let suites = try Self.suites()
         let rows = document.split(separator: "\n").filter { $0.hasPrefix("| `") }
         #expect(rows.count > 100)
         for row in rows {
@@ -27,5 +23,35 @@ import Testing
                 #expect(suites[suite]?.contains("func \(function)(") == true, "\(test) of \(suite): \(row)")
             }
         }
+    }
+
+    /// What the articles and the READMEs say is shown by a test, is: each suite and each script that they name is there.
+    @Test func everySuiteAndScriptThatAnArticleNamesIsThere() throws {
+        let suites = try Self.suites()
+        let files = Set(try Repository.files())
+        var named = 0
+        for path in files where path.hasSuffix(".md") {
+            for name in TestTable.quoted(String(decoding: try Repository.read(path), as: UTF8.self)) {
+                if name.hasSuffix("Tests"), name.count > 5, !name.contains(where: { " ./\n".contains($0) }) {
+                    let isThere = suites[name] != nil || suites.values.contains { $0.contains("struct \(name) ") }
+                    #expect(isThere, "\(path): \(name)")
+                    named += 1
+                } else if name.hasPrefix("scripts/"), let script = name.split(separator: " ").first {
+                    #expect(files.contains(String(script)), "\(path): \(name)")
+                    named += 1
+                }
+            }
+        }
+        #expect(named > 40)
+    }
+
+    /// The source of each file of tests, by its name.
+    private static func suites() throws -> [String: String] {
+        var suites: [String: String] = [:]
+        for path in try Repository.files() where path.hasPrefix("Tests/") && path.hasSuffix("Tests.swift") {
+            let suite = String((path.split(separator: "/").last ?? "").dropLast(".swift".count))
+            suites[suite, default: ""] += String(decoding: try Repository.read(path), as: UTF8.self)
+        }
+        return suites
     }
 }

@@ -67,6 +67,27 @@ struct RollingRestartTests {
         #expect(other.takeReceived().contains { !$0.requestLine.contains("/readyz") }, "it was not asked")
     }
 
+    /// nginx has no health checks.
+    @Test("One of several that says it is not ready is not asked", arguments: Environment.kinds.filter { $0 != .nginx })
+    func oneThatIsNotReady(kind: GatewayKind) throws {
+        let fleet = try GatewayFleet()
+        let other = try RawServer { _ in .send("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n") }
+        let application = try RawServer()
+        let gateway = try RunningGateway(
+            kind, validators: [other.endpoint] + fleet.endpoints, application: application.port)
+        let token = try fleet.signIn("alice").access
+        // For longer than one that failed is left alone for that.
+        func isAsked() throws -> Bool {
+            let end = ContinuousClock.now + .milliseconds(1500)
+            _ = other.takeReceived()
+            while ContinuousClock.now < end {
+                guard try gateway.status(token) == 200 else { return true }
+            }
+            return other.takeReceived().contains { !$0.requestLine.contains("/readyz") }
+        }
+        #expect(try poll(within: .seconds(10)) { try !isAsked() })
+    }
+
     @Test("One of several that is killed is not noticed", arguments: Environment.kinds)
     func oneThatIsKilled(kind: GatewayKind) throws {
         let site = try DecisionTests.Site(kind, validators: 3)

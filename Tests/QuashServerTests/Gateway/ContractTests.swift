@@ -81,7 +81,7 @@ import Testing
     func acceptance(gateway: Played) throws {
         let fleet = try Fleet.current
         let names = try #require(try gateway.settings()[gateway.upstreamList]).texts
-        #expect(names == Self.identity)
+        try #require(names == Self.identity)
         for scope in ["", "read write"] {
             let pair = try fleet.signIn("nadia", more: scope.isEmpty ? "" : #","scope":"\#(scope)""#)
             for (method, uri) in [("POST", "/orders/7?sort=up"), ("GET", "/?scope=admin"), ("QUASH", "//%2e%2e/%zz")] {
