@@ -11,7 +11,7 @@ final class KeyFleet {
     let issuer: ChildProcess
     let validators: [ChildProcess]
     let client: BlockingHTTPClient
-    private let redis: RedisServer
+    let redis: RedisServer
     private let environment: [String: String]
 
     init(validators count: Int, accessTTL: String = "15m") throws {
@@ -93,8 +93,9 @@ final class KeyFleet {
     /// Whether every validator's latest key set is of exactly these keys.
     func allHave(_ keyIDs: [String]) -> Bool {
         validators.allSatisfy { validator in
-            let line = validator.output.split(separator: "\n").last { $0.contains("keys loaded kids=") } ?? ""
-            let names = line.split(separator: "kids=").last?.filter { $0 != "\"" }.split(separator: " ") ?? []
+            let line = validator.output.split(separator: "\n").last { $0.contains("keys loaded") } ?? ""
+            // Nothing comes after the names.
+            let names = line.split(separator: "kids=").dropFirst().first?.split(separator: " ") ?? []
             return Set(names.map(String.init)) == Set(keyIDs)
         }
     }

@@ -94,16 +94,34 @@ import Testing
         }
     }
 
+    /// How often the keys were fetched, once what was fetched at the start, and because the issuer came up, is done.
+    private func settledFetches(_ fleet: KeyFleet) -> Int {
+        while true {
+            let count = fleet.keys.fetches.all.count
+            if !poll(within: .milliseconds(1500), { fleet.keys.fetches.all.count != count }) { return count }
+        }
+    }
+
+    /// Whoever can write to Redis cannot make validators ask without end.
+    @Test func aFloodOfNewsAboutKeysCostsAFetchASecond() throws {
+        let fleet = try KeyFleet(validators: 1)
+        let good = try fleet.signIn("alice").access
+        let before = settledFetches(fleet)
+        let start = ContinuousClock.now
+        for _ in 0..<20 {
+            _ = try fleet.redis.cli("EVAL", "for i = 1, 100 do redis.call('PUBLISH', '{quash}:feed', 'keys') end", "0")
+            #expect(try fleet.decisions(good) == [204])
+        }
+        let after = settledFetches(fleet)
+        let seconds = Int((ContinuousClock.now - start) / .seconds(1))
+        #expect(after > before && after - before <= seconds + 1, "\(after - before) fetches in \(seconds) s")
+        #expect(!fleet.validators[0].output.contains("something else is published"))
+    }
+
     @Test func aFloodOfUnknownKeysCostsOneFetch() throws {
         let fleet = try KeyFleet(validators: 1)
         let good = try fleet.signIn("alice").access
-        // What was fetched at the start, and because the issuer came up, is done with.
-        let settled = { (pause: Duration) in
-            let count = fleet.keys.fetches.all.count
-            return !poll(within: pause) { fleet.keys.fetches.all.count != count }
-        }
-        #expect(poll { settled(.milliseconds(1500)) })
-        let before = fleet.keys.fetches.all.count
+        let before = settledFetches(fleet)
         let deadline = ContinuousClock.now + .seconds(15)
         var asked = 0
         while fleet.keys.fetches.all.count == before, ContinuousClock.now < deadline {
