@@ -11,7 +11,7 @@ public enum CryptoError: Error, Hashable, CustomStringConvertible {
     /// More ciphertext waits for the network than `TLSLimits.maxPendingOutputBytes`.
     case outputFull
     /// OpenSSL failed at something that only an exhausted machine or a broken installation makes it fail at.
-    case library(operation: String, reason: String)
+    case openSSL(operation: String, reason: String)
 
     public var description: String {
         switch self {
@@ -20,7 +20,7 @@ public enum CryptoError: Error, Hashable, CustomStringConvertible {
         case .certificateRefused(let reason): "peer certificate refused: \(reason)"
         case .tls(let reason): "TLS: \(reason)"
         case .outputFull: "TLS: more than \(TLSLimits.maxPendingOutputBytes) bytes wait to be sent"
-        case .library(let operation, let reason): "OpenSSL failed to \(operation): \(reason)"
+        case .openSSL(let operation, let reason): "OpenSSL failed to \(operation): \(reason)"
         }
     }
 }

@@ -32,7 +32,7 @@ enum ErrorQueue {
     }
 
     /// The error of an OpenSSL call that has just failed.
-    static func libraryError(_ operation: String) -> CryptoError {
-        .library(operation: operation, reason: takeReason())
+    static func openSSLError(_ operation: String) -> CryptoError {
+        .openSSL(operation: operation, reason: takeReason())
     }
 }

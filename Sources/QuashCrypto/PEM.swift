@@ -19,9 +19,9 @@ enum PEM {
 
     /// The bytes that `write` leaves in a memory BIO.
     static func bytes(_ write: (OpaquePointer) -> Int32) throws(CryptoError) -> [UInt8] {
-        guard let bio = unsafe BIO_new(BIO_s_mem()) else { throw ErrorQueue.libraryError("allocate a memory BIO") }
+        guard let bio = unsafe BIO_new(BIO_s_mem()) else { throw ErrorQueue.openSSLError("allocate a memory BIO") }
         defer { unsafe BIO_free(bio) }
-        guard unsafe write(bio) == 1 else { throw ErrorQueue.libraryError("write PEM") }
+        guard unsafe write(bio) == 1 else { throw ErrorQueue.openSSLError("write PEM") }
         var start: UnsafePointer<CChar>?
         let count = unsafe quash_bio_memory(bio, &start)
         // SAFETY: BIO_get_mem_data(3) gives the BIO's own bytes, valid until it changes; they are copied here.

@@ -21,14 +21,14 @@ public final class RSAPrivateKey: @unchecked Sendable {
         }
         ErrorQueue.clear()
         guard let context = unsafe EVP_PKEY_CTX_new_from_name(nil, "RSA", nil) else {
-            throw ErrorQueue.libraryError("prepare an RSA key")
+            throw ErrorQueue.openSSLError("prepare an RSA key")
         }
         defer { unsafe EVP_PKEY_CTX_free(context) }
         var key: OpaquePointer?
         guard unsafe EVP_PKEY_keygen_init(context) == 1,
             unsafe EVP_PKEY_CTX_set_rsa_keygen_bits(context, Int32(bits)) == 1,
             unsafe EVP_PKEY_generate(context, &key) == 1, let key = unsafe key
-        else { throw ErrorQueue.libraryError("generate an RSA key") }
+        else { throw ErrorQueue.openSSLError("generate an RSA key") }
         return try unsafe RSAPrivateKey(owning: key)
     }
 
@@ -84,18 +84,18 @@ public final class RSAPrivateKey: @unchecked Sendable {
     package func sign(_ message: Span<UInt8>) throws(CryptoError) -> [UInt8] {
         ErrorQueue.clear()
         guard let context = unsafe EVP_PKEY_CTX_new_from_pkey(nil, pointer, nil) else {
-            throw ErrorQueue.libraryError("prepare a signature")
+            throw ErrorQueue.openSSLError("prepare a signature")
         }
         defer { unsafe EVP_PKEY_CTX_free(context) }
         guard unsafe EVP_PKEY_sign_init(context) == 1,
             unsafe EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) == 1,
             unsafe EVP_PKEY_CTX_set_signature_md(context, SHA256.algorithm) == 1
-        else { throw ErrorQueue.libraryError("prepare a signature") }
+        else { throw ErrorQueue.openSSLError("prepare a signature") }
         let digest = SHA256.digest(of: message)
         var signature = [UInt8](repeating: 0, count: publicKey.modulus.count)
         var count = signature.count
         guard unsafe EVP_PKEY_sign(context, &signature, &count, digest, digest.count) == 1, count == signature.count
-        else { throw ErrorQueue.libraryError("sign") }
+        else { throw ErrorQueue.openSSLError("sign") }
         return signature
     }
 

@@ -85,7 +85,7 @@ public final class RSAPublicKey: @unchecked Sendable {
             unsafe OSSL_PARAM_BLD_push_BN(builder, quash_rsa_modulus, n) == 1,
             unsafe OSSL_PARAM_BLD_push_BN(builder, quash_rsa_exponent, e) == 1,
             let parameters = unsafe OSSL_PARAM_BLD_to_param(builder)
-        else { throw ErrorQueue.libraryError("describe an RSA key") }
+        else { throw ErrorQueue.openSSLError("describe an RSA key") }
         defer { unsafe OSSL_PARAM_free(parameters) }
         var key: OpaquePointer?
         guard unsafe EVP_PKEY_fromdata_init(context) == 1,
@@ -115,7 +115,7 @@ public final class RSAPublicKey: @unchecked Sendable {
     private static func number(_ name: UnsafePointer<CChar>, of key: OpaquePointer) throws(CryptoError) -> [UInt8] {
         var number: OpaquePointer?
         guard unsafe EVP_PKEY_get_bn_param(key, name, &number) == 1, let number = unsafe number else {
-            throw ErrorQueue.libraryError("read an RSA key")
+            throw ErrorQueue.openSSLError("read an RSA key")
         }
         defer { unsafe BN_free(number) }
         let count = unsafe Int(BN_num_bits(number) + 7) / 8

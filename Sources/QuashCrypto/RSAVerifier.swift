@@ -12,10 +12,10 @@ package final class RSAVerifier {
     private let hashing: OpaquePointer
     private let signatureBytes: Int
 
-    /// - Throws: `CryptoError.library` only.
+    /// - Throws: `CryptoError.openSSL` only.
     package init(_ publicKey: RSAPublicKey) throws(CryptoError) {
         ErrorQueue.clear()
-        guard let key = unsafe EVP_PKEY_dup(publicKey.pointer) else { throw ErrorQueue.libraryError("copy a key") }
+        guard let key = unsafe EVP_PKEY_dup(publicKey.pointer) else { throw ErrorQueue.openSSLError("copy a key") }
         let verification = unsafe EVP_PKEY_CTX_new_from_pkey(nil, key, nil)
         let hashing = unsafe EVP_MD_CTX_new()
         guard let verification = unsafe verification, let hashing = unsafe hashing,
@@ -26,7 +26,7 @@ package final class RSAVerifier {
             unsafe EVP_MD_CTX_free(hashing)
             unsafe EVP_PKEY_CTX_free(verification)
             unsafe EVP_PKEY_free(key)
-            throw ErrorQueue.libraryError("prepare a verification")
+            throw ErrorQueue.openSSLError("prepare a verification")
         }
         unsafe self.key = key
         unsafe self.verification = verification

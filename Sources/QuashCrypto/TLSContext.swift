@@ -54,7 +54,7 @@ package final class TLSContext: @unchecked Sendable {
         switch trust {
         case .systemRoots:
             guard unsafe SSL_CTX_set_default_verify_paths(context.pointer) == 1 else {
-                throw ErrorQueue.libraryError("load the system's certificate authorities")
+                throw ErrorQueue.openSSLError("load the system's certificate authorities")
             }
         case .certificateAuthorities(let path):
             try context.trust(path)
@@ -76,7 +76,7 @@ package final class TLSContext: @unchecked Sendable {
     private init(isServer: Bool) throws(CryptoError) {
         ErrorQueue.clear()
         guard let context = unsafe SSL_CTX_new(isServer ? TLS_server_method() : TLS_client_method()) else {
-            throw ErrorQueue.libraryError("make a TLS context")
+            throw ErrorQueue.openSSLError("make a TLS context")
         }
         unsafe self.pointer = context
         self.isServer = isServer
@@ -84,7 +84,7 @@ package final class TLSContext: @unchecked Sendable {
         unsafe SSL_CTX_set_security_level(context, 2)
         unsafe quash_ssl_ctx_harden(context)
         guard unsafe quash_ssl_ctx_require_tls12(context) == 1, unsafe SSL_CTX_set_num_tickets(context, 0) == 1 else {
-            throw ErrorQueue.libraryError("configure a TLS context")
+            throw ErrorQueue.openSSLError("configure a TLS context")
         }
     }
 

@@ -48,10 +48,10 @@ package final class TLSSession {
     /// - Throws: `CryptoError.tls` for a `serverName` that cannot name a server.
     package init(_ context: TLSContext, role: Role) throws(CryptoError) {
         ErrorQueue.clear()
-        guard let session = unsafe SSL_new(context.pointer) else { throw ErrorQueue.libraryError("make a TLS session") }
+        guard let session = unsafe SSL_new(context.pointer) else { throw ErrorQueue.openSSLError("make a TLS session") }
         guard let input = unsafe BIO_new(BIO_s_mem()), let output = unsafe BIO_new(BIO_s_mem()) else {
             unsafe SSL_free(session)
-            throw ErrorQueue.libraryError("allocate a memory BIO")
+            throw ErrorQueue.openSSLError("allocate a memory BIO")
         }
         unsafe quash_bio_retry_when_empty(input)
         unsafe quash_bio_retry_when_empty(output)
@@ -82,7 +82,7 @@ package final class TLSSession {
         var written = 0
         guard unsafe BIO_write_ex(input, ciphertext.baseAddress, ciphertext.count, &written) == 1,
             written == ciphertext.count
-        else { throw fail(ErrorQueue.libraryError("buffer ciphertext")) }
+        else { throw fail(ErrorQueue.openSSLError("buffer ciphertext")) }
     }
 
     /// Handshakes and decrypts as far as the received bytes reach, and tells `onEvent` of each step in order.
@@ -224,7 +224,7 @@ package final class TLSSession {
         let flags = UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT)
         unsafe SSL_set_hostflags(session, flags)
         guard unsafe SSL_set1_host(session, name) == 1, unsafe quash_ssl_set_sni(session, name) == 1 else {
-            throw ErrorQueue.libraryError("set the server's name")
+            throw ErrorQueue.openSSLError("set the server's name")
         }
     }
 }

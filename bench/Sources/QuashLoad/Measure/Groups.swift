@@ -57,6 +57,14 @@ extension Runner {
         compare(
             "requests per second, nginx auth_request + quash on one core", rate, Peer.authRequest, with: Peer.haproxy,
             .atLeast, 1.3)
+        add(
+            Goal(
+                what: "warm requests per second, N loops", against: "N times one loop", relation: .atLeast, limit: 0.9,
+                rounds: [], note: "one core is the server's and one the load's; it wants N cores for each"))
+        add(
+            Goal(
+                what: "cold requests per second, quash", against: "a program in C on libuv that verifies each token",
+                relation: .atLeast, limit: 0.95, rounds: [], note: "no such program is a part of the benchmarks"))
     }
 
     private func compare(
