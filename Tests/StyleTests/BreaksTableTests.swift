@@ -25,7 +25,7 @@ import Testing
         }
     }
 
-    /// What the articles and the READMEs say is shown by a test, is: each suite and each script that they name is there.
+    /// What the articles and the READMEs say is shown by a test, is: the suites and scripts that they name are there.
     @Test func everySuiteAndScriptThatAnArticleNamesIsThere() throws {
         let suites = try Self.suites()
         let files = Set(try Repository.files())
