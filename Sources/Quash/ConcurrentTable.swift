@@ -256,7 +256,11 @@ import Synchronization
             if found {
                 let before = unsafe block.pointee.expiries[slot]
                 guard expiresAtSeconds > before || table.hasBounds else { return }
-                expiring[before >> 6, default: 1] -= 1
+                if let entries = expiring[before >> 6] {
+                    expiring[before >> 6] = entries - 1
+                } else {
+                    expired -= 1
+                }
                 unsafe block.pointee.expiries[slot] = max(before, expiresAtSeconds)
                 expiring[unsafe block.pointee.expiries[slot] >> 6, default: 0] += 1
                 unsafe block.pointee.bounds?[slot].max(bound, ordering: .releasing)

@@ -7,6 +7,8 @@ package final class KnownToken {
     package let verified: VerifiedToken
     let expiresAtSeconds: Int64
     let notBeforeSeconds: Int64
+    /// For longer than a revocation is remembered.
+    let livesTooLong: Bool
     /// One of ours says to the millisecond when it was issued; of another's, the start of its second counts, so that
     /// "issued before" includes what was issued in the same second.
     let issuedAt: WallInstant
@@ -23,6 +25,8 @@ package final class KnownToken {
         self.verified = verified
         expiresAtSeconds = verified.expiresAt.seconds
         notBeforeSeconds = verified.notBefore?.seconds ?? .min
+        livesTooLong =
+            verified.expiresAt.seconds - verified.issuedAt.seconds > Retention.longestLifetime.components.seconds
         issuedAt =
             verified.tokenID.map { WallInstant(milliseconds: $0.issuedAtMilliseconds) }
             ?? WallInstant(seconds: verified.issuedAt.seconds)

@@ -118,6 +118,8 @@ public final class RevocationIndex: Sendable {
         private let maxRevocations: Int
         private let graceSeconds: Int64
         private var latest = WallInstant(milliseconds: 0)
+        /// Every token that expires before this second is refused though it has not expired: the index was full.
+        private var cutBySeconds: Int64 = 0
 
         fileprivate init(_ index: RevocationIndex, maxRevocations: Int, clockSkew: Duration) {
             statistics = index.statistics
@@ -212,17 +214,22 @@ public final class RevocationIndex: Sendable {
         private mutating func drop(by instant: WallInstant, isRoomNeeded: Bool = false) {
             statistics.droppedByMilliseconds.max(instant.milliseconds, ordering: .sequentiallyConsistent)
             plain.drop(before: instant.seconds - graceSeconds, isRoomNeeded: isRoomNeeded)
-            bounded.drop(before: instant.seconds - graceSeconds)
+            bounded.drop(before: instant.seconds - graceSeconds, isRoomNeeded: isRoomNeeded)
             publish()
         }
 
-        /// Lets an eighth of the entries go, those that expire first, although they have not.
+        /// Lets go what has expired; if that is not enough, an eighth of the entries, those that expire first, or as
+        /// many of them as tokens may be cut short for.
         private mutating func makeRoom() throws(IndexFull) {
+            drop(by: latest, isRoomNeeded: true)
+            guard count >= maxRevocations else { return }
             let end = (latest + RevocationIndex.longestCut).seconds - graceSeconds
-            guard let second = plain.second(beforeWhichExpire: maxRevocations / 8 + 1), second <= end else {
-                throw IndexFull(maxRevocations: maxRevocations)
-            }
-            drop(by: WallInstant(seconds: second + graceSeconds), isRoomNeeded: true)
+            var second = plain.second(beforeWhichExpire: maxRevocations / 8 + 1) ?? .max
+            // Not for a few: each time costs a look at all of them.
+            if second > end { second = plain.second(beforeWhichExpire: maxRevocations / 64 + 1) ?? .max }
+            guard second <= end else { throw IndexFull(maxRevocations: maxRevocations) }
+            cutBySeconds = second + graceSeconds
+            drop(by: WallInstant(seconds: cutBySeconds), isRoomNeeded: true)
         }
 
         /// Whether tokens are refused before they expire, because the index was full. Until the time of the last
@@ -233,15 +240,13 @@ public final class RevocationIndex: Sendable {
 
         /// Whether what it revokes was cut short, and is refused without it.
         private func isCut(_ revocation: Revocation) -> Bool {
-            let droppedBy = statistics.droppedByMilliseconds.load(ordering: .relaxed)
-            return revocation.issuedBefore == nil
-                && Int64(revocation.expiresAtSeconds) + graceSeconds < droppedBy / 1000
+            revocation.issuedBefore == nil && Int64(revocation.expiresAtSeconds) + graceSeconds < cutBySeconds
         }
 
         private func publish() {
             for kind in RevocationKind.allCases {
                 let entries = plain.counts[Int(kind.rawValue)] + bounded.counts[Int(kind.rawValue)]
-                statistics.entries[kind].store(entries, ordering: .relaxed)
+                statistics.entries[kind].store(entries, ordering: .releasing)
             }
             statistics.bytes.store(plain.bytes + bounded.bytes, ordering: .relaxed)
             statistics.changes.add(1, ordering: .releasing)

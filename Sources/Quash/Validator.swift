@@ -97,7 +97,7 @@ public final class Validator {
     /// to, never to let anyone in.
     public func genuineToken(_ token: Span<UInt8>, as type: TokenType) -> VerifiedToken? {
         guard case .accepted(let known) = know(token), known.verified.type == type,
-            refusal(of: known, clock().wall) == nil
+            refusal(of: known, clock().wall, isCut: false) == nil
         else { return nil }
         return known.verified
     }
@@ -127,13 +127,16 @@ public final class Validator {
         }
     }
 
-    private func refusal(of token: KnownToken, _ wall: WallInstant) -> TokenRefusal? {
+    /// - Parameter isCut: whether it is refused, too, as soon as its revocation may have been dropped.
+    private func refusal(of token: KnownToken, _ wall: WallInstant, isCut: Bool = true) -> TokenRefusal? {
         latestWall = max(latestWall, wall)
-        // Its revocation would be forgotten before it expires.
+        // Its revocation would be forgotten before it expires: whenever it is presented, and whatever its issuer says.
+        if token.livesTooLong { return .tooLongLived }
         if token.expiresAtSeconds > wall.seconds + Self.longestSeconds + clockSkewSeconds { return .tooLongLived }
         // RFC 7519 §4.1.4 and §4.1.5.
         let seconds = latestWall.seconds
-        if max(seconds, index.droppedBy.seconds) >= token.expiresAtSeconds + clockSkewSeconds { return .expired }
+        let endsAt = max(seconds, isCut ? index.droppedBy.seconds : 0)
+        if endsAt >= token.expiresAtSeconds + clockSkewSeconds { return .expired }
         return seconds + clockSkewSeconds < token.notBeforeSeconds ? .notYetValid : nil
     }
 

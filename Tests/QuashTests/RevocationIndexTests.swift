@@ -169,6 +169,22 @@ import Testing
         #expect(index.droppedBy.seconds >= Int64(expiry) + 1 && index.count(of: .token) == 1)
     }
 
+    /// What has expired goes first: no token is cut short for it, and nothing is refused.
+    @Test func aFullIndexFirstLetsGoWhatHasExpired() throws {
+        let index = RevocationIndex()
+        var writer = writer(index, max: 1000)
+        let start = UInt32(Self.now.seconds)
+        try writer.apply((0..<100).map { .token($0, expiresAtSeconds: start) })
+        try writer.apply((100..<1000).map { .token($0, expiresAtSeconds: start + 86_400) })
+        // Too few for the memory to be given back by itself.
+        writer.expire(at: WallInstant(seconds: Self.now.seconds + 600))
+        #expect(index.count(of: .token) == 1000)
+        try writer.apply([.token(1000, expiresAtSeconds: start + 86_400)])
+        #expect(index.count(of: .token) == 901)
+        let isCutting = writer.cutsTokensShort
+        #expect(!isCutting)
+    }
+
     /// Room that is made before is the same as room that grows.
     @Test(arguments: [0, 1, 63, 64, 1000, 50_000])
     func reservedRoomChangesNothing(entries: Int) throws {

@@ -56,15 +56,29 @@ import Testing
         #expect(fixture.outcome(token) == (bound.revokes ? .refused(.revoked(kind)) : .accepted))
     }
 
-    /// What revokes it would be forgotten before it expires.
+    /// Revoked a month ago, it would be good again for the rest of its life.
+    @Test func S2_aTokenThatWasIssuedForLongerThanRevocationsAreRememberedIsNeverAccepted() throws {
+        let fixture = try ValidatorFixture()
+        let month: Int64 = 30 * 86_400
+        for (lifetime, isGood) in [(month, true), (month + 1, false)] {
+            var claims = ValidatorFixture.claims(
+                issuedAtMilliseconds: (ValidatorFixture.startSeconds - month + 60) * 1000, lifetimeSeconds: lifetime)
+            claims.subject = "lives for \(lifetime)"
+            let outcome = fixture.outcome(try fixture.token(claims))
+            #expect(outcome == (isGood ? .accepted : .refused(.invalid(.tooLongLived))))
+        }
+    }
+
+    /// What revokes it would be forgotten before it expires: its issuer's clock is ahead by more than the margin.
     @Test func aTokenThatOutlivesEveryRevocationIsRefused() throws {
         let fixture = try ValidatorFixture()
-        let longest = Retention.longestLifetime.components.seconds + Retention.margin.components.seconds
-        #expect(
-            fixture.outcome(try fixture.token(ValidatorFixture.claims(lifetimeSeconds: longest))) == .accepted)
-        #expect(
-            fixture.outcome(try fixture.token(ValidatorFixture.claims(lifetimeSeconds: longest + 1)))
-                == .refused(.invalid(.tooLongLived)))
+        let longest = Retention.longestLifetime.components.seconds
+        for (ahead, isGood) in [(60, true), (61, false)] as [(Int64, Bool)] {
+            let claims = ValidatorFixture.claims(
+                issuedAtMilliseconds: (ValidatorFixture.startSeconds + ahead) * 1000, lifetimeSeconds: longest)
+            let outcome = fixture.outcome(try fixture.token(claims))
+            #expect(outcome == (isGood ? .accepted : .refused(.invalid(.tooLongLived))))
+        }
     }
 
     @Test func theStrictestOfSeveralBoundsWins() throws {
@@ -261,6 +275,8 @@ import Testing
         }
         #expect(fixture.index.droppedBy.seconds > start + 200)
         #expect(verdicts() == [.refused(.invalid(.expired)), .accepted, .refused(.invalid(.notYetValid))])
+        // It still proves whose session is to be ended.
+        #expect(fixture.isGenuine(short, as: .access))
     }
 
     @Test func expiryIsToTheSecondAndAllowsTheSkew() throws {

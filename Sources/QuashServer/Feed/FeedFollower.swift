@@ -322,7 +322,11 @@ final class FeedFollower {
         client?.send(command, timeout: Self.answerTimeout) { [weak self] result in
             self?.answered(result, as: LiveDirectory.init) { [weak self] directory in
                 guard let self else { return }
-                writer.reserve(directory.bytes.values.reduce(0, +) / RevocationCodec.plainBytes)
+                // What Redis says there may be anything.
+                let bytes = directory.bytes.values.reduce(0) { sum, bytes in
+                    sum.addingReportingOverflow(bytes).overflow ? .max : sum + bytes
+                }
+                writer.reserve(bytes / RevocationCodec.plainBytes)
                 perform(feed.received(directory, now: .now()))
             }
         }

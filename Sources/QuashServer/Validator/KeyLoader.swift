@@ -25,6 +25,8 @@ final class KeyLoader: Sendable {
         var timer: Timer?
         var isFetching = false
         var hasChanged = false
+        /// A fetch failed, and the next is due.
+        var isRetrying = false
         var lastFetch: BootInstant?
         var keys: KeySet?
         var deliver: (KeySet) -> Void = { _ in }
@@ -80,6 +82,8 @@ final class KeyLoader: Sendable {
         guard !isUnknownKeyNoted.exchange(true, ordering: .relaxed) else { return }
         thread.submit { [self] _ in
             guard !state.value.hasChanged else { return }
+            // A look that is due sooner stays.
+            guard !state.value.isRetrying else { return }
             let elapsed = state.value.lastFetch.map { ClockReading.now().boot - $0 } ?? Self.unknownKeyInterval
             state.value.timer?.start(after: max(.zero, Self.unknownKeyInterval - elapsed))
         }
@@ -104,6 +108,7 @@ final class KeyLoader: Sendable {
         guard !state.value.isFetching, let client = state.value.client else { return }
         state.value.lastFetch = ClockReading.now().boot
         state.value.hasChanged = false
+        state.value.isRetrying = false
         isUnknownKeyNoted.store(false, ordering: .relaxed)
         switch source {
         case .file(let path):
@@ -145,6 +150,7 @@ final class KeyLoader: Sendable {
 
     private func failed(_ reason: String) {
         log.record(.keysFailed, ["error": "\(reason)"])
+        state.value.isRetrying = true
         state.value.timer?.start(after: Self.retryInterval)
     }
 
