@@ -71,10 +71,10 @@ struct AdminClient {
 
     /// Asks on a loop, and gives any answer back there.
     func send(
-        _ method: HTTPMethod, _ target: String, on loop: Loop,
+        _ method: HTTPMethod, _ target: String, body: JSONValue? = nil, within limit: Duration = .zero, on loop: Loop,
         answer: @escaping (Result<Answer, CommandFailure>) -> Void
     ) {
-        HTTPClient(on: loop, tls: tls).send(request(method, target)) { result in
+        HTTPClient(on: loop, tls: tls).send(request(method, target, body: body, within: limit)) { result in
             answer(
                 result.map { Answer(status: $0.status, body: $0.body) }.mapError { Self.failure($0, of: method) })
         }

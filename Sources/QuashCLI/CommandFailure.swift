@@ -4,7 +4,8 @@ enum Outcome: Int32 {
     case done = 0
     /// The arguments or the configuration are wrong; nothing was tried.
     case usage = 2
-    /// The revocation is stored, but not every validator is known to have applied it.
+    /// The revocation is stored, but not every validator is known to have applied it; or a canary found that a
+    /// revoked token was accepted too late.
     case unconfirmed = 3
     /// Somebody who could decide said no.
     case refused = 4

@@ -45,3 +45,10 @@ struct TextTable {
         }.joined(separator: "\n")
     }
 }
+
+/// A time for people: in the unit that gives it a few digits.
+func durationText(microseconds: Int64) -> String {
+    if microseconds < 1000 { return "\(microseconds) us" }
+    let tenths = (microseconds + 50) / 100
+    return tenths < 10_000 ? "\(tenths / 10).\(tenths % 10) ms" : "\(tenths / 10_000).\(tenths / 1000 % 10) s"
+}

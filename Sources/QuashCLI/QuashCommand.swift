@@ -8,14 +8,14 @@ struct QuashCommand: ParsableCommand {
         commandName: "quash",
         abstract: "Takes signed tokens back: an issuer, its validators, and what operates them.",
         discussion: """
-            Exit codes: 0 done or confirmed, 2 wrong usage or configuration, 3 stored but not confirmed, 4 refused, \
-            5 unreachable.
+            Exit codes: 0 done or confirmed, 2 wrong usage or configuration, 3 stored but not confirmed, or accepted \
+            after it was revoked, 4 refused, 5 unreachable.
             """,
         version: "quash \(BuildVersion.current)",
         subcommands: [
             IssuerCommand.self, ValidatorCommand.self, DemoCommand.self, RevokeCommand.self, StatusCommand.self,
             NodesCommand.self, RecoverCommand.self, KeysCommand.self, TokenCommand.self, FeedCommand.self,
-            ConfigCommand.self,
+            ConfigCommand.self, CanaryCommand.self,
             HealthcheckCommand.self, VersionCommand.self,
         ])
 

@@ -80,15 +80,9 @@ private struct Status {
             table.append(
                 String((one["time"]?.string ?? "?").dropFirst(11).prefix(8)),
                 one["seq"]?.integer.map { "\($0)" } ?? "-", count > 1 ? "\(kind) x \(count)" : kind,
-                one["status"]?.string ?? "?", one["took_us"]?.integer.map(Self.duration) ?? "-")
+                one["status"]?.string ?? "?", one["took_us"]?.integer.map(durationText) ?? "-")
         }
         return "\(fleet.text)\n\n\(table.text)"
-    }
-
-    private static func duration(_ microseconds: Int64) -> String {
-        if microseconds < 1000 { return "\(microseconds) us" }
-        let tenths = (microseconds + 50) / 100
-        return tenths < 10_000 ? "\(tenths / 10).\(tenths % 10) ms" : "\(tenths / 10_000).\(tenths / 1000 % 10) s"
     }
 }
 

@@ -33,9 +33,12 @@ import Testing
     func everyQueryHasData() throws {
         let fleet = try OperatedFleet(validators: 3, secure: true)
         try fleet.waitUntilReady()
-        let prometheus = try Prometheus(of: fleet)
+        let metrics = "127.0.0.1:\(try freePort())"
+        let canary = try fleet.canary(metricsAt: metrics)
+        defer { canary.kill() }
+        let prometheus = try Prometheus(of: fleet, canary: metrics)
         let traffic = Traffic(fleet)
-        #expect(try poll(within: .seconds(30)) { try prometheus.targets() == (4, 4) })
+        #expect(try poll(within: .seconds(30)) { try prometheus.targets() == (5, 5) })
         var queries = try Dashboard().queries
         #expect(queries.count > 25)
         for alert in try Alerts().all { queries.append((title: alert.name, expression: alert.selector)) }

@@ -85,6 +85,13 @@ final class GatewayFleet {
         guard response.status == .created else { throw TestSupportError("revoke: \(response.status)") }
     }
 
+    /// `quash canary`, with a line of JSON for each round.
+    func canary(through port: UInt16, _ arguments: [String]) throws -> ChildProcess {
+        try Self.quash(
+            ["canary", "--server", "\(admin)", "--gateway", "http://127.0.0.1:\(port)/", "-o", "json"] + arguments,
+            environment: ["QUASH_ADMIN_TOKEN": Self.adminToken])
+    }
+
     private func administer(_ path: String, _ body: String) throws -> HTTPResponse {
         try client.send(
             HTTPClient.Request(

@@ -14,11 +14,16 @@ final class RunningGateway {
     /// - Parameters:
     ///   - validators: the lines of the configuration that name one are repeated for each.
     ///   - application: its port.
-    init(_ kind: GatewayKind, validators: [Endpoint], application: UInt16) throws {
+    ///   - cachesDecisions: whether what is shipped is spoiled by a cache of decisions, which only nginx can have here.
+    init(
+        _ kind: GatewayKind, validators: [Endpoint], application: UInt16, cachesDecisions: Bool = false
+    ) throws {
         self.kind = kind
         folder = try TemporaryFolder()
         port = try freePort()
-        let site = Site(folder: folder, port: port, validators: validators, application: application)
+        let site = Site(
+            folder: folder, port: port, validators: validators, application: application,
+            cachesDecisions: cachesDecisions)
         let command =
             switch kind {
             case .nginx: try Self.nginx(site)
@@ -55,6 +60,7 @@ final class RunningGateway {
         let port: UInt16
         let validators: [Endpoint]
         let application: UInt16
+        let cachesDecisions: Bool
     }
 
     private static func nginx(_ site: Site) throws -> [String] {
@@ -71,6 +77,15 @@ final class RunningGateway {
             "\(name)_temp_path \(site.folder.path(name));"
         }
         try file.replace("http {\n", with: "http {\n\(paths.joined(separator: "\n"))\n")
+        if site.cachesDecisions {
+            let zone = "proxy_cache_path \(site.folder.path("decisions")) keys_zone=decisions:1m;"
+            try file.replace("http {\n", with: "http {\n\(zone)\n")
+            let question = "proxy_pass http://validator/authz/auth-request;"
+            try file.replace(
+                question,
+                with: question + " proxy_cache decisions; proxy_cache_key $http_authorization;"
+                    + " proxy_cache_valid 200 204 5s; proxy_ignore_headers Cache-Control Expires Vary;")
+        }
         let configuration = try site.folder.write("nginx.conf", file.text)
         // Of one process: when a test is killed, no worker of a killed master stays behind.
         return [

@@ -111,6 +111,15 @@ final class OperatedFleet {
         validators.removeAll { $0.name == name }
     }
 
+    /// A canary that asks a validator in the place of a gateway, and serves its metrics.
+    func canary(metricsAt address: String) throws -> ChildProcess {
+        try ChildProcess(
+            [
+                Program.path, "canary", "--server", "http://\(issuer.adminAddress)", "--interval", "500ms",
+                "--metrics-listen", address, "--gateway", "http://\(validators[0].address)/authz/auth-request",
+            ], environment: ["QUASH_ADMIN_TOKEN": Self.adminToken])
+    }
+
     /// Everything that any of them wrote, by name.
     var logs: [(name: String, text: String)] {
         ([issuer] + validators + stopped).map { ($0.name, $0.process.output) }

@@ -10,13 +10,14 @@ final class Prometheus {
     private let address: String
     private let web: Web
 
-    init(of fleet: OperatedFleet) throws {
+    /// - Parameter canary: where the metrics of one are.
+    init(of fleet: OperatedFleet, canary: String) throws {
         folder = try TemporaryFolder()
         web = fleet.web
         for name in ["alerts.yml"] {
             try folder.write(name, bytes: try Repository.read("docker/prometheus/\(name)"))
         }
-        let config = try folder.write("prometheus.yml", try Self.configuration(of: fleet))
+        let config = try folder.write("prometheus.yml", try Self.configuration(of: fleet, canary: canary))
         address = "127.0.0.1:\(try freePort())"
         process = try ChildProcess([
             "prometheus", "--config.file", config, "--storage.tsdb.path", folder.path("data"),
@@ -29,13 +30,16 @@ final class Prometheus {
     }
 
     /// The shipped file with a fleet's targets in the place of those of the compose file.
-    private static func configuration(of fleet: OperatedFleet) throws -> String {
+    private static func configuration(of fleet: OperatedFleet, canary: String) throws -> String {
         let shipped = String(decoding: try Repository.read("docker/prometheus/prometheus.yml"), as: UTF8.self)
         let plain = fleet.validators.filter { !$0.isSecure }.map { "\"\($0.adminAddress)\"" }
         var text = shipped.replacing("5s", with: "1s")
             .replacing("\"issuer:9080\"", with: "\"\(fleet.issuer.adminAddress)\"")
             .replacing(
-                #""validator-1:9081", "validator-2:9081", "validator-3:9081""#, with: plain.joined(separator: ", "))
+                #""validator-1:9081", "validator-2:9081", "validator-3:9081""#, with: plain.joined(separator: ", ")
+            )
+            .replacing("\n  # - job_name: quash-canary\n  #", with: "\n  - job_name: quash-canary\n ")
+            .replacing("\n  #     - targets: [\"canary:9180\"]", with: "\n      - targets: [\"\(canary)\"]")
         for role in fleet.validators where role.isSecure {
             text += """
                   - job_name: tls
