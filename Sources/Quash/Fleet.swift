@@ -95,6 +95,9 @@ public struct Fleet: Sendable {
     }
 
     /// The registry was read, and this had arrived at `now`.
+    ///
+    /// - Precondition: readings come in the order in which Redis answered them, as they do on one connection. An older
+    ///   one after a newer would let a node go that a confirmation still waits for.
     public mutating func observed(_ registry: Registry, of epoch: Epoch, now: ClockReading) {
         guard epoch == self.epoch else { return }
         let present = Set(registry.entries.map(\.node))
