@@ -38,13 +38,17 @@ extension IssuerService {
         }
     }
 
+    /// Whether this issuer has heard that a session has ended.
+    func hasEnded(_ session: SessionID) -> Bool {
+        validator.revokes(.session(session), issuedAt: ClockReading.now().wall)
+    }
+
     /// Publishes that a session has ended, unless the feed says so already: ending it again must cost the fleet
     /// nothing.
     func publishEnd(
         of session: SessionID, _ record: SessionRecord?, wait: Wait, answer: @escaping Answer<Revoked>
     ) {
-        let isKnown = validator.revokes(.session(session), issuedAt: ClockReading.now().wall)
-        if isKnown, wait == .stored, let position = feedPosition() {
+        if hasEnded(session), wait == .stored, let position = feedPosition() {
             return answer(.success(Revoked(position: position, status: .stored)))
         }
         publish([sessionRevocation(session, record)], wait: wait, answer: answer)

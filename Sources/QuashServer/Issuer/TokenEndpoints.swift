@@ -80,8 +80,9 @@ final class TokenEndpoints {
         if let owner = token.claims.clientID, owner != client {
             return fail(exchange, "invalid_client", "the token was issued to another client", status: .unauthorized)
         }
+        let isNew = !service.hasEnded(id.session)
         service.end(id.session) { [self] result in
-            ended(id.session, by: client.map { "client:\($0)" } ?? "token", exchange, result)
+            if isNew { ended(id.session, by: client.map { "client:\($0)" } ?? "token", exchange, result) }
             switch result {
             case .success: exchange.send(.ok, fields: Self.noStore)
             case .failure(let failure): refuse(exchange, failure)
@@ -184,8 +185,10 @@ final class TokenEndpoints {
         guard let verified = service.genuineToken(token, as: .access), let id = verified.tokenID else {
             return exchange.send(.invalidToken)
         }
+        let isNew = !service.hasEnded(id.session)
         let answer = { [self] (result: Result<IssuerService.Revoked, IssuerService.Failure>) in
-            ended(id.session, by: "token", exchange, result, [("everywhere", everywhere == "true" ? "true" : nil)])
+            let facts = [("everywhere", everywhere == "true" ? "true" : nil)] as [(String, String?)]
+            if isNew { ended(id.session, by: "token", exchange, result, facts) }
             switch result {
             case .success(let revoked):
                 // Who validates is not the client's to know.
@@ -206,7 +209,8 @@ final class TokenEndpoints {
         }
     }
 
-    /// Tells the audit that whoever held a token ended its session.
+    /// Tells the audit that whoever held a token ended its session. Not when it had ended before: with a token that is
+    /// good for nothing else, anyone could fill the disk.
     private func ended(
         _ session: SessionID, by actor: String, _ exchange: HTTPExchange,
         _ result: Result<IssuerService.Revoked, IssuerService.Failure>, _ facts: [(String, String?)] = []

@@ -28,6 +28,27 @@ import Testing
         try #require(records.all.last { $0["action"] == action.rawValue }, "\(action): \(records.all)")
     }
 
+    /// Its token is good for nothing else, and could fill the disk.
+    @Test func endingASessionAgainAndAgainIsToldOnce() throws {
+        let fleet = try fleet()
+        let pair = try fleet.signIn("alice")
+        /// How many times it was told once it was ended once more.
+        func endings() throws -> Int {
+            #expect(try fleet.logout(pair.access).status == .ok)
+            return records.all.count { $0["action"] == AuditAction.sessionLogout.rawValue }
+        }
+        var told = try endings()
+        #expect(told == 1)
+        // Until the issuer has heard of it itself.
+        #expect(
+            try poll {
+                let before = told
+                told = try endings()
+                return told == before
+            })
+        for _ in 0..<20 { #expect(try endings() == told) }
+    }
+
     @Test func everyActIsTold() throws {
         let fleet = try fleet()
         let pair = try fleet.signIn("alice", more: #","client_id":"web""#)
