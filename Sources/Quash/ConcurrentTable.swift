@@ -59,6 +59,12 @@ import Synchronization
         /// Seconds since 1970; the writer's alone.
         let expiries: UnsafeMutablePointer<UInt32>
 
+        /// The slot that is this fraction, in 64 bits, of the way through the block.
+        @inline(__always)
+        fileprivate func slot(at fraction: UInt64) -> Int {
+            Int(fraction.multipliedFullWidth(by: UInt64(unsafe capacity)).high)
+        }
+
         fileprivate static func allocate(capacity: Int, hasBounds: Bool) -> UnsafeMutablePointer<Block> {
             // SAFETY: the memory is zeroed, and a zero word is a valid Atomic<UInt64> and Atomic<Int64>: both have the
             // layout of their value. calloc's pages cost nothing until they are touched.
@@ -102,7 +108,7 @@ import Synchronization
     ) -> (slot: Int, found: Bool) {
         let capacity = unsafe block.pointee.capacity
         let keys = unsafe block.pointee.keys
-        var slot = Int(fraction.multipliedFullWidth(by: UInt64(capacity)).high)
+        var slot = unsafe block.pointee.slot(at: fraction)
         // SAFETY: slot stays below capacity, and the block is alive, as the precondition says.
         while true {
             let high = unsafe keys[2 * slot].load(ordering: .acquiring)
@@ -242,7 +248,7 @@ import Synchronization
         mutating func prefetch(_ key: RevocationKey) {
             let (segment, fraction) = table.place(of: key)
             let block = unsafe segments[segment].block
-            let slot = Int(fraction.multipliedFullWidth(by: UInt64(unsafe block.pointee.capacity)).high)
+            let slot = unsafe block.pointee.slot(at: fraction)
             prefetched &+= unsafe block.pointee.keys[2 * slot].load(ordering: .relaxed)
             prefetched &+= UInt64(unsafe block.pointee.expiries[slot])
         }
@@ -302,7 +308,7 @@ import Synchronization
         /// Lets entries go that expired before `seconds` since 1970. The memory is given back when a quarter of the
         /// entries can go; until then they stay, which is always safe.
         ///
-        /// - Parameter isRoomNeeded: gives it back in any case.
+        /// - Parameter isRoomNeeded: gives it back if any of them can go.
         mutating func drop(before seconds: Int64, isRoomNeeded: Bool = false) {
             guard seconds > dropsBeforeSeconds || isRoomNeeded else { return }
             dropsBeforeSeconds = max(dropsBeforeSeconds, seconds)
@@ -310,7 +316,7 @@ import Synchronization
                 expired += entries
                 expiring[period] = nil
             }
-            if isRoomNeeded || (expired > 512 && 4 * expired > count) {
+            if expired > (isRoomNeeded ? 0 : max(512, count / 4)) {
                 for segment in 0..<ConcurrentTable.segments { rebuild(segment) }
                 expired = 0
             }

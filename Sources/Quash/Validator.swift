@@ -75,10 +75,7 @@ public final class Validator {
 
     /// As ``validate(_:as:)``; nil when a signature would have to be verified for it.
     package func judgeRemembered(_ token: Span<UInt8>) -> Judgement? {
-        guard let cache, token.count <= JWTLimits.maxTokenBytes, let known = cache.find(cache.key(of: token)) else {
-            return nil
-        }
-        cacheHits += 1
+        guard token.count <= JWTLimits.maxTokenBytes, let known = remembered(cache?.key(of: token)) else { return nil }
         return judge(known, as: nil)
     }
 
@@ -113,10 +110,7 @@ public final class Validator {
         // A longer one was never verified: it is not even hashed.
         guard token.count <= JWTLimits.maxTokenBytes else { return .refused(.invalid(.tooLarge)) }
         let key = cache?.key(of: token)
-        if let key, let known = cache?.find(key) {
-            cacheHits += 1
-            return .accepted(known)
-        }
+        if let known = remembered(key) { return .accepted(known) }
         verifications += 1
         do {
             let known = KnownToken(try verifier.verify(token))
@@ -125,6 +119,12 @@ public final class Validator {
         } catch {
             return .refused(.invalid(error))
         }
+    }
+
+    private func remembered(_ key: TokenHash.Value?) -> KnownToken? {
+        guard let key, let known = cache?.find(key) else { return nil }
+        cacheHits += 1
+        return known
     }
 
     /// - Parameter isCut: whether it is refused, too, as soon as its revocation may have been dropped.
