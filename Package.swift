@@ -88,7 +88,7 @@ let package = Package(
     name: "quash",
     products: [
         .executable(name: "quash", targets: ["QuashCLI"]),
-        .library(name: "Quash", targets: ["Quash"]),
+        .library(name: "Quash", targets: ["Quash", "QuashJWT"]),
         .library(name: "QuashServer", targets: ["QuashServer"]),
     ],
     dependencies: [

@@ -12,12 +12,9 @@ let node = try EmbeddedNode(configuration, log: Logger(label: "service"))
 // snippet.end
 
 // snippet.decide
-// One for each thread that decides.
-let validator = try node.makeValidator()
-
-func answer(bearer token: String, _ validator: EmbeddedValidator) -> String {
+func answer(bearer token: String) -> String {
     let bytes = Array(token.utf8)
-    switch validator.validate(bytes.span) {
+    switch node.validate(bytes.span) {
     case .accepted(let token): return "200 for \(token.claims.subject)"
     case .refused: return "401"
     // Never a 401: a client would throw its refresh token away.
@@ -26,5 +23,5 @@ func answer(bearer token: String, _ validator: EmbeddedValidator) -> String {
 }
 // snippet.end
 
-print(answer(bearer: CommandLine.arguments.last ?? "", validator))
+print(answer(bearer: CommandLine.arguments.last ?? ""))
 node.stop()

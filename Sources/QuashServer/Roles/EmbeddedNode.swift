@@ -5,14 +5,21 @@ import QuashLoop
 import QuashRedis
 import Synchronization
 
-/// Validation within a service's own process: the feed and the keys on threads of their own, and a validator for each
-/// thread that decides. What it refuses and when is as with a validator beside a gateway.
+/// Validation within a service's own process: the feed and the keys on threads of their own, and decisions on whatever
+/// thread asks. What it refuses and when is as with a validator beside a gateway.
 public final class EmbeddedNode: Sendable {
     private let configuration: ValidatorConfiguration
     private let feed: FeedThread
     private let background: LoopThread
     private let keys: KeyLoader
     private let shared = SharedKeys()
+    /// Validators that nobody uses at this moment.
+    private let resting = Locked<[Resting]>([])
+
+    /// SAFETY of @unchecked: whoever takes it has it alone until it is put back, under the lock.
+    private struct Resting: @unchecked Sendable {
+        let validator: EmbeddedValidator
+    }
 
     /// The keys as they are, and how often they changed.
     fileprivate final class SharedKeys: Sendable {
@@ -42,6 +49,21 @@ public final class EmbeddedNode: Sendable {
         feed = try FeedThread(
             settings: FeedFollower.Settings(common, redis: redis), log: log, keysChanged: keys.noteChange)
         keys.start { [shared] in shared.replace(with: $0) }
+    }
+
+    /// Whether `token` may be accepted now. On any thread, as of tasks that have none of their own; nothing in it waits
+    /// but for a moment's lock. Who has a thread for each loop saves that with ``makeValidator()``.
+    ///
+    /// Calls at the same time take a validator each, and the last one to be put back is the first to be taken: so there
+    /// are never more of them, each with its `token-cache`, than threads were here at once.
+    ///
+    /// - Parameter token: the compact form (RFC 7515 §3.1), as it was presented.
+    public func validate(_ token: Span<UInt8>) -> Verdict {
+        guard let validator = resting.withLock({ $0.popLast() })?.validator ?? (try? makeValidator()) else {
+            return .unavailable(.noKeys)
+        }
+        defer { resting.withLock { $0.append(Resting(validator: validator)) } }
+        return validator.validate(token)
     }
 
     /// A validator for the thread that makes it. It remembers verified tokens of its own (`token-cache`).

@@ -9,22 +9,21 @@ import Testing
 @Suite struct EmbeddedNodeTests {
     private func outcome(_ validator: EmbeddedValidator, _ token: String) -> String {
         let bytes = Array(token.utf8)
-        switch validator.validate(bytes.span) {
-        case .accepted(let token): return token.claims.subject
-        case .refused(let refusal): return refusal.name
-        case .unavailable(let reason): return reason.rawValue
-        }
+        return name(validator.validate(bytes.span))
+    }
+
+    private func embed(_ fleet: Fleet) throws -> EmbeddedNode {
+        let settings = [
+            "--redis-url", fleet.redis.url, "--jwks-url", "\(fleet.publicURL)/.well-known/jwks.json", "--node-id",
+            "service",
+        ]
+        return try EmbeddedNode(ValidatorConfiguration(arguments: settings, environment: [:]), log: Fleet.silent)
     }
 
     @Test func aServiceValidatesInItsOwnProcess() throws {
         let fleet = try Fleet(validators: 0)
         try fleet.waitUntilReady()
-        let configuration = try ValidatorConfiguration(
-            arguments: [
-                "--redis-url", fleet.redis.url, "--jwks-url",
-                "http://\(fleet.issuer.addresses[0])/.well-known/jwks.json", "--node-id", "service",
-            ], environment: [:])
-        let node = try EmbeddedNode(configuration, log: Fleet.silent)
+        let node = try embed(fleet)
         let (one, other) = (try node.makeValidator(), try node.makeValidator())
         #expect(poll { node.isReady })
         let pair = try fleet.signIn()
@@ -44,6 +43,32 @@ import Testing
         #expect(outcome(one, another.access) == "lease_ended")
     }
 
+    /// Calls of many threads at once take a validator each: what one of them was told, none of them accepts.
+    @Test func everyThreadIsToldTheSame() throws {
+        let fleet = try Fleet(validators: 0)
+        try fleet.waitUntilReady()
+        let node = try embed(fleet)
+        #expect(poll { node.isReady })
+        let (good, revoked) = (Array(try fleet.signIn("bob").access.utf8), Array(try fleet.signIn().access.utf8))
+        #expect(name(node.validate(revoked.span)) == "alice")
+        #expect(try fleet.revoke("{\"sub\":\"alice\",\"wait\":\"confirmed\",\"timeout\":\"30s\"}").status == .created)
+        let answers = Recorder<Set<String>>()
+        let threads = (0..<8).map { _ in
+            TestThread {
+                var seen: Set<String> = []
+                for _ in 0..<2_000 {
+                    seen.insert(name(node.validate(good.span)))
+                    seen.insert(name(node.validate(revoked.span)))
+                }
+                answers.record(seen)
+            }
+        }
+        for thread in threads { thread.join() }
+        #expect(try answers.wait(count: 8).allSatisfy { $0 == ["bob", "revoked"] })
+        node.stop()
+        #expect(name(node.validate(good.span)) == "lease_ended")
+    }
+
     @Test func withoutAFeedNothingIsAccepted() throws {
         let fleet = try Fleet(validators: 0)
         try fleet.waitUntilReady()
@@ -58,5 +83,13 @@ import Testing
         #expect(outcome(validator, pair.access) == "no_keys" || outcome(validator, pair.access) == "lease_ended")
         #expect(poll { outcome(validator, pair.access) == "lease_ended" })
         node.stop()
+    }
+}
+
+private func name(_ verdict: Verdict) -> String {
+    switch verdict {
+    case .accepted(let token): token.claims.subject
+    case .refused(let refusal): refusal.name
+    case .unavailable(let reason): reason.rawValue
     }
 }
