@@ -66,7 +66,7 @@ public struct Confirmations: Sendable {
     private var lookDue = BootInstant(nanoseconds: 0)
     private var duplicates: [String] = []
 
-    /// - Parameter interval: between two looks at the registry while nobody waits.
+    /// Looks at the registry once each `interval` while nobody waits.
     public init(fleet: Fleet, interval: Duration) {
         self.fleet = fleet
         self.interval = interval
@@ -87,8 +87,11 @@ public struct Confirmations: Sendable {
 
     /// Waits until no node accepts what was committed; ``Action/answer(_:_:)`` with the same identifier follows.
     ///
-    /// - Parameter registry: as it was at the commit.
-    /// - Parameter now: when it was known that it is stored.
+    /// - Parameters:
+    ///   - position: the commit.
+    ///   - registry: as it was at the commit.
+    ///   - timeout: after which it is answered that this is not confirmed yet.
+    ///   - now: when it was known that it is stored.
     public mutating func confirm(
         _ position: FeedPosition, among registry: Registry, within timeout: Duration, now: ClockReading
     ) -> (ID, [Action]) {

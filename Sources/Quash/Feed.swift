@@ -90,7 +90,7 @@ public struct Feed: Sendable {
     private var isVouchedFor = false
     private var jitter: SystemJitter
 
-    /// - Parameter seed: of the jitter between renewals.
+    /// `seed` is that of the jitter between renewals.
     public init(settings: Settings, seed: UInt64) {
         self.settings = settings
         jitter = SystemJitter(state: seed)

@@ -1,7 +1,7 @@
 /// The writing side of the feed, as a pure state machine: events and time in, actions out.
 ///
 /// A revocation is first made durable in this issuer's own outbox, then committed to Redis, then answered. So whatever
-/// was answered can be restored when Redis loses its data: a **run** (``RecoveryRun``) commits everything of the outbox
+/// was answered can be restored when Redis loses its data: a **run** (`RecoveryRun`) commits everything of the outbox
 /// that the live set lacks, and only when every issuer has made one does a new epoch open and grant leases (invariant
 /// S5).
 ///
@@ -19,7 +19,7 @@ public struct FeedWriter: Sendable {
         /// How long a Redis that was replaced may go on serving.
         public let fence: Duration
 
-        /// - Parameter issuers: all that write to the feed; this one is one of them whether it is named or not.
+        /// `issuers` are all that write to the feed; this one is one of them whether it is named or not.
         public init(issuer: String, issuers: [String], fence: Duration = .zero) {
             self.issuer = issuer
             self.fence = fence
@@ -138,7 +138,7 @@ public struct FeedWriter: Sendable {
     /// How long a Redis that is replaced may go on serving, by this issuer's settings and by every epoch that it knew.
     private var fence: Duration
 
-    /// - Parameter entered: the epochs that this issuer has entered, the latest last, as the outbox knows them.
+    /// `entered` are the epochs that this issuer has entered, the latest last, as the outbox knows them.
     public init(settings: Settings, entered: [Epoch], now: BootInstant) {
         self.settings = settings
         self.entered = entered

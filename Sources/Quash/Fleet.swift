@@ -128,8 +128,10 @@ public struct Fleet: Sendable {
 
     /// What to wait for after a commit was stored.
     ///
-    /// - Parameter registry: as it was at the commit.
-    /// - Parameter now: when it was known that it is stored.
+    /// - Parameters:
+    ///   - position: the commit.
+    ///   - registry: as it was at the commit.
+    ///   - now: when it was known that it is stored.
     public mutating func confirmation(
         of position: FeedPosition, among registry: Registry, now: ClockReading
     ) -> Confirmation {

@@ -22,10 +22,15 @@ public final class Validator {
     /// The greatest civil time seen: a clock that goes back does not make a token valid again.
     private var latestWall = WallInstant(milliseconds: 0)
 
-    /// - Parameter keys: nil when there are none yet; then nothing is decided.
-    /// - Parameter clockSkew: how far issuers' clocks may be off, in the token's favour; whole seconds.
-    /// - Parameter cachedTokens: verified tokens that are remembered, about 1 KiB each; 0 for none. They are
-    ///   forgotten with the keys, and everything that can change is judged anew for each decision.
+    /// - Parameters:
+    ///   - keys: nil when there are none yet; then nothing is decided.
+    ///   - policy: what a token must be, and for whom.
+    ///   - clockSkew: how far issuers' clocks may be off, in the token's favour; whole seconds.
+    ///   - index: what is revoked.
+    ///   - lease: without which nothing is accepted.
+    ///   - cachedTokens: verified tokens that are remembered, about 1 KiB each; 0 for none. They are forgotten with the
+    ///     keys, and everything that can change is judged anew for each decision.
+    ///   - clock: read once for each decision, after the revocations were looked up.
     public init(
         keys: KeySet?, policy: TokenPolicy, clockSkew: Duration, index: RevocationIndex, lease: Lease,
         cachedTokens: Int = 0, clock: @escaping () -> ClockReading = ClockReading.now

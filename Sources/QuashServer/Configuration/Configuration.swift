@@ -68,6 +68,7 @@ public struct IssuerConfiguration: Sendable {
     private var settings: SettingValues { common.settings }
 
     /// - Parameter arguments: the flags, such as `--lease 5s`.
+    /// - Parameter environment: the process's variables, of which those count whose names begin with `QUASH_`.
     /// - Throws: everything that is wrong, a line each. A configuration is whole or not at all.
     public init(arguments: [String] = [], environment: [String: String]) throws(ConfigurationError) {
         let settings = try SettingsReader.read(role: .issuer, arguments: arguments, environment: environment)
@@ -102,6 +103,7 @@ public struct ValidatorConfiguration: Sendable {
     private var settings: SettingValues { common.settings }
 
     /// - Parameter arguments: the flags, such as `--lease 5s`.
+    /// - Parameter environment: the process's variables, of which those count whose names begin with `QUASH_`.
     /// - Throws: everything that is wrong, a line each. A configuration is whole or not at all.
     public init(arguments: [String] = [], environment: [String: String]) throws(ConfigurationError) {
         let settings = try SettingsReader.read(role: .validator, arguments: arguments, environment: environment)

@@ -39,6 +39,7 @@ public final class EmbeddedNode: Sendable {
     /// decided.
     ///
     /// - Parameter configuration: as of `quash validator`; what is about listeners and loops has no effect.
+    /// - Parameter log: takes the events that the article on logs lists.
     /// - Throws: one line that says why it cannot start.
     public init(_ configuration: ValidatorConfiguration, log: Logger) throws {
         self.configuration = configuration
