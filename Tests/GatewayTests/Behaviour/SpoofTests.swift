@@ -44,6 +44,51 @@ struct SpoofTests {
         #expect(Set(Spelling.all.map(\.name)).count == Spelling.all.count)
     }
 
+    /// What opens a tunnel, when the application is so kind as to agree.
+    static let tunnels: [(method: String, target: String, lines: String)] =
+        [("CONNECT", "gateway.example:80", ""), ("CONNECT", "/x", "")]
+        + [
+            "Upgrade: h2c\r\n", "Upgrade: H2C\r\n", "Upgrade: websocket, h2c\r\n", "Upgrade: h2c, websocket\r\n",
+            "Upgrade: websocket\r\nUpgrade: h2c\r\n", "Upgrade: h2c\r\nUpgrade: websocket\r\n",
+            "Upgrade: TLS/1.0, h2c\r\n",
+        ].flatMap { upgrade in
+            ["Upgrade", "Upgrade, HTTP2-Settings"].map { connection in
+                (
+                    "GET", "/",
+                    "Connection: \(connection)\r\n\(upgrade)HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n"
+                        + "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                )
+            }
+        }
+
+    /// Through one, a client with a good token of its own would say who it is without being asked.
+    @Test("Nobody gets a tunnel to the application", arguments: Environment.kinds)
+    func nobodyGetsATunnel(kind: GatewayKind) throws {
+        let fleet = try GatewayFleet()
+        let application = try RawServer { request in
+            let isAsked = request.values(of: "upgrade").contains { $0.lowercased().contains("h2c") }
+            guard isAsked else { return RawServer.ok }
+            return .send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
+        }
+        let gateway = try RunningGateway(kind, validators: fleet.endpoints, application: application.port)
+        let token = try fleet.signIn("alice").access
+        #expect(try poll(within: .seconds(20)) { try gateway.status(token) == 200 })
+        _ = application.takeReceived()
+        let hidden = GatewayRequest("GET", "/hidden", lines: "X-Auth-Subject: \(Spelling.attacker)\r\n")
+        for (method, target, lines) in Self.tunnels {
+            let connection = try GatewayConnection(port: gateway.port)
+            let request = GatewayRequest(method, target, token: token, lines: lines)
+            _ = try connection.exchange(request.bytes, seconds: 1)
+            _ = try? connection.exchange(hidden.bytes, seconds: 1)
+            #expect(try gateway.status(token) == 200)
+            let seen = application.takeReceived()
+            #expect(!seen.contains { $0.requestLine.contains("/hidden") }, "\(method) \(target) \(lines)")
+            #expect(
+                seen.allSatisfy { $0.values(of: "upgrade").allSatisfy { $0.lowercased() == "websocket" } },
+                "\(method) \(target) \(lines)")
+        }
+    }
+
     /// Paths and methods by which a client may hope to be judged for another request, or for none.
     static let targets: [(method: String, target: String)] =
         [

@@ -36,7 +36,7 @@ import Testing
             let http = try #require(try document("traefik/quash.yaml")["http"])
             let router = try #require(http["routers"]?["application"])
             // Every request of the router goes through it.
-            #expect(router["middlewares"]?.texts == ["quash"])
+            #expect(router["middlewares"]?.texts == ["quash", "no-tunnel"])
             #expect(router["rule"]?.text == "PathPrefix(`/`)")
             #expect(http["services"]?[try #require(router["service"]?.text)] != nil)
             return try #require(http["middlewares"]?["quash"]?["forwardAuth"])
@@ -126,6 +126,9 @@ import Testing
         for name in ["Authorization", "X-Request-Id", "Content-Type", "Cookie", "X-Forwarded-For"] {
             #expect(!name.contains(pattern), "\(name)")
         }
+        // An empty value removes a field.
+        let middlewares = try Self.document("traefik/quash.yaml")["http"]?["middlewares"]
+        #expect(middlewares?["no-tunnel"]?["headers"]?["customRequestHeaders"]?["Upgrade"]?.text == "")
         // Nothing else of an acceptance is copied by it.
         let token = try Fleet.current.signIn("nadia").access
         let response = try ask(Self.traefik, token: token)
