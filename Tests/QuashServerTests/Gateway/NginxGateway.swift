@@ -11,8 +11,10 @@ final class NginxGateway {
     private let client: BlockingHTTPClient
     private let socket: String
 
-    /// - Parameter query: appended to what the validator is asked, as somebody who wants scopes would write it.
-    init(validator: String, application: String, query: String = "") throws {
+    /// - Parameters:
+    ///   - query: appended to what the validator is asked, as somebody who wants scopes would write it.
+    ///   - location: one more, as somebody would write it who has more than one application.
+    init(validator: String, application: String, query: String = "", location: String = "") throws {
         folder = try TemporaryFolder()
         client = try BlockingHTTPClient()
         socket = folder.path("nginx.sock")
@@ -23,6 +25,7 @@ final class NginxGateway {
                 ("server application:8090;", "server \(application);"),
                 ("listen 8000;", "listen unix:\(socket);"),
                 ("/authz/auth-request;", "/authz/auth-request\(query);"),
+                ("location / {", "\(location) location / {"),
             ], in: folder)
         process = try ChildProcess(
             Self.program(configuration, in: folder, directives: "daemon off; master_process off;"))

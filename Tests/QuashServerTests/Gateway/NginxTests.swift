@@ -130,6 +130,20 @@ import Testing
         }
     }
 
+    @Test("A location that somebody adds is protected like the first")
+    func anotherLocationIsProtected() throws {
+        let fleet = try Fleet.current
+        let more = try NginxGateway(
+            validator: fleet.validators[0].addresses[0], application: application.address,
+            location: "location /more/ { proxy_pass http://application; }")
+        let response = try more.call(
+            .get, "/more/", token: try fleet.signIn("adam").access, fields: ["X-Auth-Subject": "admin"])
+        #expect(response.status == .ok)
+        #expect(response.text.contains("x-auth-subject: adam\n") && !response.text.contains("admin"))
+        #expect(try more.call(.get, "/more/", token: "x").status == .unauthorized)
+        #expect(try more.call(.get, "/more/").values(of: "www-authenticate") == ["Bearer realm=\"quash\""])
+    }
+
     @Test("RFC 6750 §3.1: a scope that the gateway asks for and the token lacks is 403 with its challenge")
     func aMissingScopeIsForbidden() throws {
         let fleet = try Fleet.current
