@@ -9,11 +9,7 @@ struct ConnectionTests {
         let folder = try TemporaryFolder()
         let endpoint: Endpoint =
             isUnix ? .unix(path: folder.path("validator.sock")) : .tcp(host: "127.0.0.1", port: 0)
-        let names = ["Subject", "Session", "Jti", "Expires", "Scope"]
-        let identity = names.map { "X-Auth-\($0): \($0)\r\n" }.joined()
-        let validator = try RawServer(at: endpoint) { _ in
-            .send("HTTP/1.1 200 OK\r\n\(identity)Content-Length: 0\r\n\r\n")
-        }
+        let validator = try RawServer(at: endpoint) { _ in RawServer.acceptance }
         let application = try RawServer()
         let gateway = try RunningGateway(
             kind, validators: [validator.endpoint], application: application.port)

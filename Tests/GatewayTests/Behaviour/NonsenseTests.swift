@@ -41,4 +41,21 @@ struct NonsenseTests {
             #expect(application.takeReceived().isEmpty, "\(name)")
         }
     }
+
+    /// One that has taken over the address of a validator, say: most answer 200 to whatever they are asked.
+    @Test("A server that says yes and not to whom is no validator", arguments: Environment.kinds)
+    func aServerThatIsNoValidator(kind: GatewayKind) throws {
+        let application = try RawServer()
+        let other = try RawServer()
+        let gateway = try RunningGateway(kind, validators: [other.endpoint], application: application.port)
+        let request = GatewayRequest(token: "x", lines: "X-Auth-Subject: mallory\r\nX-Auth-Expires: 1800000000\r\n")
+        let hasAsked = try poll(within: .seconds(20)) {
+            let status = try gateway.call(request).status
+            #expect(status == 503)
+            return other.takeReceived().contains { !$0.requestLine.contains("/readyz") }
+        }
+        #expect(hasAsked, "it was not asked")
+        #expect(try gateway.call(request).status == 503)
+        #expect(application.takeReceived().isEmpty)
+    }
 }

@@ -52,6 +52,11 @@ final class RawServer: Sendable {
     /// What an application answers that has nothing to say.
     static let ok = Reply.send("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Type: text/plain\r\n\r\nok\n")
 
+    /// What a validator answers that accepts.
+    static let acceptance = Reply.send(
+        "HTTP/1.1 200 OK\r\nX-Auth-Subject: alice\r\nX-Auth-Session: s\r\nX-Auth-Jti: j\r\nX-Auth-Expires: 1800000000\r\n"
+            + "X-Auth-Scope:\r\nContent-Length: 0\r\n\r\n")
+
     let endpoint: Endpoint
     private let thread: LoopThread
     private let received = Locked<[ReceivedRequest]>([])
