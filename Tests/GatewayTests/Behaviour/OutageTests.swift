@@ -1,3 +1,4 @@
+import Glibc
 import QuashLoop
 import TestSupport
 import Testing
@@ -59,6 +60,24 @@ struct OutageTests {
         for token in [token, "x", nil] { try expectUnavailable(site, token) }
         site.fleet.validators[0].resume()
         #expect(try poll(within: .seconds(20)) { try site.gateway.status(token) == 200 })
+    }
+
+    @Test("A validator that takes its time is waited for", arguments: Environment.kinds)
+    func aValidatorThatIsSlow(kind: GatewayKind) throws {
+        let application = try RawServer()
+        let validator = try RawServer { request in
+            if !request.requestLine.contains("/readyz") { usleep(300_000) }
+            return RawServer.acceptance
+        }
+        let gateway = try RunningGateway(kind, validators: [validator.endpoint], application: application.port)
+        var statuses: Set<Int> = []
+        _ = try poll(within: .seconds(20)) {
+            statuses.insert(try gateway.status("x"))
+            return validator.takeReceived().contains { !$0.requestLine.contains("/readyz") }
+        }
+        // A gateway that has looked after its health, perhaps by now, says 503 until then and nothing else.
+        #expect(statuses.isSubset(of: [200, 503]))
+        #expect(try gateway.status("x") == 200)
     }
 
     @Test(
