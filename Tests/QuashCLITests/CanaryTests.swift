@@ -83,15 +83,19 @@ import Testing
         }
     }
 
-    @Test func onceRefusedItMustStayRefused() throws {
-        var test = self
-        test.begin()
-        _ = test.probe(.refused, 1)
-        _ = test.probe(.accepted, 3)
-        _ = test.round.revoked(isConfirmed: true, now: Self.at(9))
-        let finding = try test.settle(from: 20)
-        #expect(finding.result == .acceptedLate)
-        #expect(finding.refusedAfter == .milliseconds(22))
+    /// One validator has heard of the revocation, and another has not yet: no alarm, and no refusal that lasted.
+    @Test func aRefusalByOneIsNoneByAll() throws {
+        for (accepted, result) in [(UInt64(8), CanaryFinding.Result.ok), (9, .acceptedLate)] {
+            var test = self
+            test.begin()
+            _ = test.probe(.refused, 1)
+            _ = test.round.revoked(isConfirmed: true, now: Self.at(9))
+            _ = test.probe(.accepted, accepted)
+            let finding = try test.settle(from: 20)
+            #expect(finding.result == result)
+            #expect(finding.refusedAfter == .milliseconds(22))
+            #expect(finding.acceptedFor == .milliseconds(Int64(accepted)))
+        }
     }
 
     /// What is measured is not the pauses of the measurement.
