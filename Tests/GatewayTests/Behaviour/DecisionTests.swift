@@ -114,6 +114,28 @@ struct DecisionTests {
     }
 
     @Test(
+        "RFC 6750 §3.1: a scope that is asked for and that the token lacks is 403 with its challenge",
+        arguments: Environment.kinds.filter { $0 != .envoy })
+    func aMissingScopeIsForbidden(kind: GatewayKind) throws {
+        let fleet = try GatewayFleet()
+        let application = try RawServer()
+        let gateway = try RunningGateway(
+            kind, validators: fleet.endpoints, application: application.port, scope: "read+write")
+        let good = try fleet.signIn("zoe", scope: "write read").access
+        #expect(try poll(within: .seconds(20)) { try gateway.status(good) == 200 })
+        _ = application.takeReceived()
+        let lacking = try fleet.signIn("zoe", scope: "read").access
+        // What a client asks for is not what the gateway asks for.
+        for target in ["/", "/?scope=read"] {
+            let answer = try gateway.call(GatewayRequest("GET", target, token: lacking))
+            #expect(answer.status == 403)
+            #expect(answer.values(of: "www-authenticate") == ["Bearer realm=\"quash\", error=\"insufficient_scope\""])
+            #expect(answer.values(of: "cache-control") == ["no-store"])
+        }
+        #expect(application.takeReceived().isEmpty)
+    }
+
+    @Test(
         "Of two Authorization fields the application gets what was judged, or nothing", arguments: Environment.kinds)
     func theApplicationGetsWhatWasJudged(kind: GatewayKind) throws {
         let site = try Site(kind)

@@ -14,15 +14,17 @@ final class RunningGateway {
     /// - Parameters:
     ///   - validators: the lines of the configuration that name one are repeated for each.
     ///   - application: its port.
+    ///   - scope: what every token must grant; Envoy cannot ask for that.
     ///   - cachesDecisions: whether what is shipped is spoiled by a cache of decisions, which only nginx can have here.
     init(
-        _ kind: GatewayKind, validators: [Endpoint], application: UInt16, cachesDecisions: Bool = false
+        _ kind: GatewayKind, validators: [Endpoint], application: UInt16, scope: String? = nil,
+        cachesDecisions: Bool = false
     ) throws {
         self.kind = kind
         folder = try TemporaryFolder()
         port = try freePort()
         let site = Site(
-            folder: folder, port: port, validators: validators, application: application,
+            folder: folder, port: port, validators: validators, application: application, scope: scope,
             cachesDecisions: cachesDecisions)
         let command =
             switch kind {
@@ -60,6 +62,7 @@ final class RunningGateway {
         let port: UInt16
         let validators: [Endpoint]
         let application: UInt16
+        let scope: String?
         let cachesDecisions: Bool
     }
 
@@ -77,6 +80,9 @@ final class RunningGateway {
             "\(name)_temp_path \(site.folder.path(name));"
         }
         try file.replace("http {\n", with: "http {\n\(paths.joined(separator: "\n"))\n")
+        if let scope = site.scope {
+            try file.replace("/authz/auth-request;", with: "/authz/auth-request?scope=\(scope);")
+        }
         if site.cachesDecisions {
             let zone = "proxy_cache_path \(site.folder.path("decisions")) keys_zone=decisions:1m;"
             try file.replace("http {\n", with: "http {\n\(zone)\n")
@@ -99,6 +105,9 @@ final class RunningGateway {
         let name = "quash-validators-\(site.port)"
         var script = try ShippedConfiguration("haproxy/quash.lua")
         try script.replace("abns@quash-validators", with: "abns@\(name)")
+        if let scope = site.scope {
+            try script.replace("/authz/forward-auth\"", with: "/authz/forward-auth?scope=\(scope)\"")
+        }
         var file = try ShippedConfiguration("haproxy/haproxy.cfg")
         try file.replace("abns@quash-validators", with: "abns@\(name)")
         try file.replace("/etc/haproxy/quash.lua", with: try site.folder.write("quash.lua", script.text))
@@ -121,6 +130,9 @@ final class RunningGateway {
         try file.replace("validator-1:8081", with: validators)
         try file.replace("application:8090", with: "127.0.0.1:\(site.application)")
         try file.replace(":8000 {\n", with: ":\(site.port) {\n\tbind 127.0.0.1\n")
+        if let scope = site.scope {
+            try file.replace("uri /authz/forward-auth?", with: "uri /authz/forward-auth?scope=\(scope)")
+        }
         let configuration = try site.folder.write("Caddyfile", file.text)
         return [try GatewayKind.caddy.program, "run", "--config", configuration, "--adapter", "caddyfile"]
     }
