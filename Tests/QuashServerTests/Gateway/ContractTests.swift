@@ -37,7 +37,7 @@ import Testing
             let router = try #require(http["routers"]?["application"])
             // Every request of the router goes through it.
             #expect(router["middlewares"]?.texts == ["quash", "no-tunnel"])
-            #expect(router["rule"]?.text == "PathPrefix(`/`)")
+            #expect(router["rule"]?.text == "PathPrefix(`/`) && !Method(`CONNECT`)")
             #expect(http["services"]?[try #require(router["service"]?.text)] != nil)
             return try #require(http["middlewares"]?["quash"]?["forwardAuth"])
         }, address: "address", requestList: "authRequestHeaders", upstreamList: "authResponseHeaders", clientList: nil,
