@@ -19,13 +19,16 @@ struct ConnectionTests {
         for _ in 0..<100 { #expect(try gateway.status("x") == 200) }
         for _ in 0..<100 {
             let connection = try GatewayConnection(port: gateway.port)
-            #expect(try connection.call(GatewayRequest(token: "x")).status == 200)
+            let request = GatewayRequest(token: "x", lines: "X-Quash-Min: 1:1\r\n")
+            #expect(try connection.call(request).status == 200)
         }
         let decisions = validator.takeReceived().filter { !$0.requestLine.contains("/readyz") }
         #expect(decisions.count == 200)
         #expect(Set(decisions.map(\.connection)).count <= 2)
         // The token, and nothing that another client of the validator could be taken for.
         #expect(decisions.allSatisfy { $0.values(of: "authorization") == ["Bearer x"] })
+        // What a client may ask for that makes a validator answer 503 is not the gateway's question.
+        #expect(decisions.allSatisfy { $0.values(of: "x-quash-min").isEmpty })
     }
 
     @Test("A real validator on a unix socket decides", arguments: Environment.kinds)
