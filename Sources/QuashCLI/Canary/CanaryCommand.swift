@@ -171,6 +171,7 @@ extension CanaryFinding {
     fileprivate var text: String {
         var text = result.rawValue
         if let refusedAfter { text += ", refused after \(durationText(microseconds: refusedAfter.wholeMicroseconds))" }
+        if result == .ok, !isConfirmed { text += ", not confirmed in time" }
         if result == .acceptedLate, let acceptedFor {
             text += ", accepted for \(durationText(microseconds: acceptedFor.wholeMicroseconds))"
         }
