@@ -34,10 +34,11 @@ import Testing
     /// Redis that lost everything.
     @Test func theRolesDoTheirWork() throws {
         let settings = ["appendonly": "yes", "appendfsync": "always"]
+        let log = LogRecorder()
         let fleet = try Fleet(
             validators: 2, redis: try Self.options(settings), settings: Fleet.shortLease,
             validatorUser: "quash-validator:\(Self.passwords["VALIDATOR"]!)",
-            issuerUser: "quash-issuer:\(Self.passwords["ISSUER"]!)")
+            issuerUser: "quash-issuer:\(Self.passwords["ISSUER"]!)", log: log.logger)
         try fleet.waitUntilReady()
         let first = try fleet.signIn("alice")
         let second = try Fleet.tokens(fleet.refresh(first.refresh))
@@ -45,6 +46,7 @@ import Testing
         let confirmed = try fleet.logout(second.access, body: "everywhere=true&wait=confirmed")
         #expect(confirmed.json?["status"]?.string == "confirmed")
         #expect(try fleet.statuses(of: second.access) == [401, 401])
+        #expect(log.lines.all.allSatisfy { !$0.error.contains("Redis refused") })
         let pair = try fleet.signIn("bob")
         #expect(try fleet.refresh(first.refresh).isInvalidGrant)
         try fleet.redis.cli("CLIENT", "KILL", "TYPE", "pubsub")
@@ -52,6 +54,8 @@ import Testing
         try fleet.waitUntilApplied(position)
         try fleet.redis.restart()
         #expect(try fleet.allAnswer(204, for: pair.access))
+        // Nobody but Redis has the sessions.
+        #expect(poll { (try? fleet.refresh(pair.refresh))?.status == .ok })
         try fleet.redis.restart(withoutData: true)
         try fleet.addValidator()
         try fleet.waitUntilReady()
@@ -59,9 +63,18 @@ import Testing
         #expect(try fleet.allAnswer(204, for: pair.access))
     }
 
+    /// Its right to write is for what Redis reads from its own file, and for nobody who connects.
     @Test func theDefaultUserIsOff() throws {
         let redis = try RedisServer.start(try Self.options())
-        #expect(try RedisWire(redis).call("PING").line == "-NOAUTH")
+        let wire = try RedisWire(redis)
+        for command in [["PING"], ["SET", "a", "b"], ["SUBSCRIBE", "{quash}:feed"]] {
+            try wire.send(command)
+            #expect(try wire.receive()?.line == "-NOAUTH")
+        }
+        for password in ["", "default", "a"] {
+            try wire.send(["AUTH", "default", password])
+            #expect(try wire.receive()?.line == "-WRONGPASS")
+        }
     }
 
     // MARK: And nothing else
@@ -109,7 +122,7 @@ import Testing
         let commands = try commands(root)
         #expect(commands.count > 300)
         for (user, expected) in [
-            ("quash-validator", Self.always), ("quash-issuer", Self.always + Self.writers), ("default", []),
+            ("quash-validator", Self.always), ("quash-issuer", Self.always + Self.writers),
         ] {
             var allowed: Set<String> = []
             for words in commands {
@@ -146,7 +159,7 @@ import Testing
     @Test(arguments: [
         // channel; who may subscribe and publish
         ("{quash}:feed", ["quash-issuer", "quash-validator"], ["quash-issuer"]),
-        ("{quash}:acks", ["quash-issuer"], ["quash-validator"]),
+        ("{quash}:acks", ["quash-issuer"], ["quash-issuer", "quash-validator"]),
         ("{quash}:other", [], []), ("other", [], []), ("__keyspace@0__:a", [], []),
     ])
     func theyHearAndSpeakOnTheirChannelsAlone(channel: String, hears: [String], speaks: [String]) throws {

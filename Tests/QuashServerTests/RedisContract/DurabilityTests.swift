@@ -39,6 +39,17 @@ import Testing
         #expect(try RedisWire(redis).call("MGET", "before", "seq", "live").line == "1 nil nil")
     }
 
+    /// So the list of users leaves `default` the right to write, though it is off and nobody can be it.
+    @Test(arguments: [("", "nil nil"), ("~* +@write", "1 2")])
+    func theFileIsReadWithTheRightsOfTheDefaultUser(rights: String, kept: String) throws {
+        var options = Fleet.durableRedis
+        options.users = ["user default off resetchannels -@all \(rights)"]
+        let redis = try RedisServer.start(options)
+        try redis.cli("EVAL", "redis.call('SET', 'a', '1') redis.call('SET', 'b', '2')", "0")
+        try redis.restart()
+        #expect(try RedisWire(redis, user: RedisServer.cliUser).call("MGET", "a", "b").line == kept)
+    }
+
     /// So with `appendfsync always` no validator applies what a crash of Redis could take back.
     @Test func withFsyncAlwaysAMessageIsInTheFileBeforeItIsHeard() throws {
         let redis = try RedisServer.start(Fleet.durableRedis)
