@@ -67,6 +67,8 @@ import Testing
     func servicesAreHardened() throws {
         for (name, service) in services {
             if let build = service["build"] {
+                // Its node-id: a container's own name is another each time, and an outbox is that of one issuer.
+                #expect(service["hostname"]?.text == name)
                 #expect(build["context"]?.text == "..")
                 #expect(Self.exists(try #require(build["dockerfile"]?.text)))
             } else {
@@ -181,10 +183,10 @@ import Testing
         let path = try #require(unsafe getenv("PATH").map { unsafe String(cString: $0) })
         let environment = ["PATH": "\(folder.path("")):\(path)"]
         try ChildProcess.run(["\(copy)/prepare"], environment: environment)
-        // What is there stays: nobody loses a signing key by asking twice.
-        let key = TemporaryFolder.read("\(copy)/secrets/signing.pem")
+        // What is there stays: nobody is locked out by asking twice.
+        let token = TemporaryFolder.read("\(copy)/secrets/admin-token")
         try ChildProcess.run(["\(copy)/prepare"], environment: environment)
-        #expect(TemporaryFolder.read("\(copy)/secrets/signing.pem") == key && key.contains("PRIVATE KEY"))
+        #expect(TemporaryFolder.read("\(copy)/secrets/admin-token") == token && token.utf8.count == 65)
         return ("\(copy)/secrets", TemporaryFolder.read(owners))
     }
 
@@ -233,6 +235,12 @@ import Testing
         let redisAddress = "127.0.0.1:\(try #require(redis.port))"
 
         var replacing = [("redis:6379", redisAddress), ("/var/lib/quash/", folder.path(""))]
+        // `quash keys generate`, where the settings say, as docker/README.md tells to begin.
+        let keys = try #require(services["issuer"]?["environment"]?["QUASH_SIGNING_KEY_FILE"]?.text)
+        #expect(keys.hasPrefix("/var/lib/quash/"))
+        try ChildProcess.run(
+            [BuiltProgram.path("quash"), "keys", "generate"],
+            environment: ["QUASH_SIGNING_KEY_FILE": keys.replacing("/var/lib/quash/", with: folder.path(""))])
         replacing += ["8080", "8081", "9080", "9081"].map { ("0.0.0.0:\($0)", "127.0.0.1:0") }
         let issuer = try Issuer(
             IssuerConfiguration(
@@ -244,7 +252,6 @@ import Testing
         defer { for validator in validators { validator.stop() } }
         for (name, service) in services where role(of: service) == .validator {
             var environment = try environment(of: service, secrets: secrets, replacing: replacing)
-            #expect(service["hostname"]?.text == name)
             environment["QUASH_NODE_ID"] = name
             validators.append(try ValidatorNode(ValidatorConfiguration(environment: environment), log: Fleet.silent))
         }

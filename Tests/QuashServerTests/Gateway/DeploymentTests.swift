@@ -87,7 +87,7 @@ import Testing
         let user = try #require(dockerfile.firstMatch(of: /--uid ([0-9]+)/)?.1)
         #expect(dockerfile.contains("\nUSER \(user):\(user)\n"))
         #expect(dockerfile.contains("image.version=\"\(BuildVersion.current)\""))
-        #expect(try Self.text("docker/prepare").contains("make signing.pem \(user) "))
+        #expect(try Self.text("docker/prepare").contains("make $name \(user) "))
         #expect(dockerfile.contains("ENTRYPOINT [\"/usr/bin/quash\"]"))
         #expect(dockerfile.contains("COPY --from=build /quash /usr/bin/quash"))
     }
