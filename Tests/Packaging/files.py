@@ -48,7 +48,7 @@ def build(folder, seen):
         resources.append({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": files})
     tags = {image["name"]: image["newTag"] for image in kustomization.get("images", [])}
     for resource in resources:
-        if resource["kind"] != "Namespace":
+        if resource["kind"] not in CLUSTER_WIDE:
             resource["metadata"].setdefault("namespace", kustomization["namespace"])
         for container in containers(resource):
             if container["image"] in tags:
@@ -66,6 +66,7 @@ def containers(resource):
 
 
 WORKLOADS = ["Deployment", "DaemonSet"]
+CLUSTER_WIDE = ["Namespace", "PriorityClass"]
 # What the comment in settings.yaml tells to make.
 SECRETS = {"quash-issuer": {"signing.pem", "admin-token", "redis-password"}, "quash-validator": {"redis-password"}}
 
@@ -93,6 +94,13 @@ def look_up(name, resources, version):
                 # Root's, for the group of the pod: quash takes it so.
                 expect(volume["secret"]["defaultMode"] == 0o440, f"{where}: the mode of the secret")
         security = spec["securityContext"]
+        if any("persistentVolumeClaim" in volume for volume in volumes.values()):
+            # Else each mount lets the group write what is there, and an issuer refuses such an outbox.
+            expect(security.get("fsGroupChangePolicy") == "OnRootMismatch", f"{where}: its volume's files change modes")
+        priority = spec.get("priorityClassName")
+        expect(priority is None or ("PriorityClass", priority) in by, f"{where}: no PriorityClass {priority}")
+        everywhere = spec.get("tolerations") == [{"operator": "Exists"}]
+        expect(everywhere == (resource["kind"] == "DaemonSet"), f"{where}: the nodes that it is on")
         expect(security["runAsUser"] == security["fsGroup"] == 10001 and security["runAsNonRoot"], f"{where}: its user")
         for container in containers(resource):
             look_up_container(f"{where}: {container['name']}", container, volumes, by, version)
@@ -145,6 +153,10 @@ def look_up_container(where, container, volumes, by, version):
         name = source["configMapRef"]["name"]
         expect(("ConfigMap", name) in by, f"{where}: no ConfigMap {name}")
         settings |= by.get(("ConfigMap", name), {}).get("data", {})
+    role = (container.get("args") or [None])[0]
+    if role in ("issuer", "validator"):
+        needed, limit = memory(role, settings), mebibytes(container["resources"]["limits"]["memory"])
+        expect(needed <= limit, f"{where}: may need {needed} MiB, and has {limit}")
     known = set(re.findall(r"^\| `([a-z-]+)` \|", TABLE, re.MULTILINE))
     mounts = {mount["mountPath"]: volumes.get(mount["name"], {}) for mount in container.get("volumeMounts", [])}
     for key, value in settings.items():
@@ -155,6 +167,24 @@ def look_up_container(where, container, volumes, by, version):
             expect(value.removeprefix("/run/secrets/quash/..data/") in SECRETS.get(name, ()), f"{where}: {value}")
         elif value.startswith("/"):
             expect(any(value.startswith(path + "/") for path in mounts), f"{where}: {value} is on no volume")
+
+
+def mebibytes(quantity):
+    number, unit = re.fullmatch(r"([0-9]+)([MG]i)", quantity).groups()
+    return int(number) * (1024 if unit == "Gi" else 1)
+
+
+def memory(role, settings):
+    """MiB of a node that is full: at most 33 bytes a token or session, which an issuer has in its outbox too; 1 KiB for
+    each token that a loop remembers; and 64 MiB for the rest. Without a number of loops, a large machine's."""
+    def count(name, default=None):
+        given = re.search(rf"^\| `{name}` \|[^\n]*\| `([0-9]+)` \|", TABLE, re.MULTILINE)
+        return int(settings.get("QUASH_" + name.upper().replace("-", "_")) or default or given[1])
+
+    index = count("max-revocations") * 33
+    if role == "issuer":
+        return 64 + 2 * index // 2**20
+    return 64 + (index + count("loops", 64) * count("token-cache") * 1024) // 2**20
 
 
 root = pathlib.Path(sys.argv[1]).resolve()
