@@ -52,6 +52,21 @@ import Testing
         }
     }
 
+    /// What is said to be shown is shown by something that there is.
+    @Test(arguments: [
+        "docker/README.md", "Sources/QuashServer/QuashServer.docc/Operations.md",
+        "Sources/QuashServer/QuashServer.docc/ThreatModel.md",
+    ])
+    func everySuiteAndScriptThatADocumentNamesIsThere(document: String) throws {
+        let files = try Repository.files()
+        var there = Set(files.filter { $0.hasPrefix("scripts/") })
+        for path in files where path.hasPrefix("Tests/") && path.hasSuffix(".swift") {
+            there.formUnion(try Self.text(path).matches(of: #/struct ([A-Za-z]+Tests) /#).map { String($0.1) })
+        }
+        let named = Set(try Self.text(document).matches(of: #/`([A-Z][A-Za-z]+Tests|scripts/[a-z-]+)/#).map { $0.1 })
+        #expect(named.count > 2 && named.filter { !there.contains(String($0)) }.isEmpty, "\(named)")
+    }
+
     @Test func everyAlertSaysHowBadItIsAndWhatHappens() {
         for key in ["severity", "summary", "description", "runbook", "expr"] {
             #expect(Self.values(of: key, in: rules).count == alerts.count, "\(key)")
