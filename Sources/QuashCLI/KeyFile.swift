@@ -78,6 +78,10 @@ struct KeyFile {
     /// a crash leaves the old one. The new file cannot be made while another command is at it.
     private func replace() throws(CommandFailure) {
         let temporary = "\(path).new"
+        guard unsafe access(temporary, F_OK) != 0 else {
+            throw CommandFailure(
+                .refused, "\(temporary) is there: another command is at it, or was interrupted; then delete that file")
+        }
         var pem: [UInt8] = []
         defer { SecretFile.wipe(&pem) }
         try Self.attempt { () throws(CryptoError) in

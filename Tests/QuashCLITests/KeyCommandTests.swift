@@ -82,7 +82,12 @@ struct KeyCommandTests {
 
         // Another command is at it, or was killed there: what it was about to write is not replaced.
         try quash.folder.write("signing.pem.new", "half")
-        #expect(try quash("keys", "rotate", "--file", path).exit == .code(4))
+        let refused = try quash("keys", "rotate", "--file", path)
+        #expect(refused.exit == .code(4))
+        #expect(
+            refused.problems == [
+                "\(path).new is there: another command is at it, or was interrupted; then delete that file"
+            ])
         #expect(try thumbprints() == [key.kid])
         #expect(TemporaryFolder.read(path + ".new") == "half")
     }
