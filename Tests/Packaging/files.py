@@ -1,10 +1,11 @@
-"""Holds the compose file and the Kubernetes manifests against their schemas, and the latter against themselves: builds
-each kustomization as far as these go (resources, images, namespace, configMapGenerator), and looks up every reference.
+"""Holds the compose file and the Kubernetes manifests against their schemas, and the latter against themselves: lets
+kubectl build each kustomization, and looks up every reference.
 """
 
 import json
 import pathlib
 import re
+import subprocess
 import sys
 
 import compose_spec
@@ -27,33 +28,23 @@ def compose(path):
     print(f"ok: {path.name} is a compose file of {len(document['services'])} services")
 
 
-def build(folder, seen):
-    """What `kubectl apply -k` would send, and the files that it was made from."""
+def build(folder):
+    """What `kubectl apply -k` would send."""
+    kubectl = pathlib.Path(sys.executable).parent / "kubectl"
+    built = subprocess.run([kubectl, "kustomize", folder], capture_output=True, text=True)
+    if built.returncode:
+        sys.exit(built.stderr)
+    return list(yaml.safe_load_all(built.stdout))
+
+
+def sources(folder):
+    """The files that a kustomization is made from."""
     kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text())
-    known = {"apiVersion", "kind", "namespace", "resources", "images", "configMapGenerator"}
-    expect(set(kustomization) <= known, f"{folder}: {set(kustomization) - known} is not looked at")
-    seen.add(folder / "kustomization.yaml")
-    resources = []
-    for name in kustomization["resources"]:
-        path = (folder / name).resolve()
-        if path.is_dir():
-            resources += build(path, seen)
-        else:
-            seen.add(path)
-            resources += list(yaml.safe_load_all(path.read_text()))
-    for generated in kustomization.get("configMapGenerator", []):
-        files = {name: (folder / name).read_text() for name in generated["files"]}
-        seen.update(folder / name for name in generated["files"])
-        metadata = {"name": generated["name"]}
-        resources.append({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": files})
-    tags = {image["name"]: image["newTag"] for image in kustomization.get("images", [])}
-    for resource in resources:
-        if resource["kind"] not in CLUSTER_WIDE:
-            resource["metadata"].setdefault("namespace", kustomization["namespace"])
-        for container in containers(resource):
-            if container["image"] in tags:
-                container["image"] += ":" + tags[container["image"]]
-    return resources
+    files = {folder / "kustomization.yaml"}
+    generated = [name for each in kustomization.get("configMapGenerator", []) for name in each["files"]]
+    for path in [(folder / name).resolve() for name in kustomization["resources"] + generated]:
+        files |= sources(path) if path.is_dir() else {path}
+    return files
 
 
 def pod(resource):
@@ -66,7 +57,6 @@ def containers(resource):
 
 
 WORKLOADS = ["Deployment", "DaemonSet"]
-CLUSTER_WIDE = ["Namespace", "PriorityClass"]
 # What the comment in settings.yaml tells to make.
 SECRETS = {"quash-issuer": {"signing.pem", "admin-token", "redis-password"}, "quash-validator": {"redis-password"}}
 
@@ -193,7 +183,8 @@ version = re.search(r'current = "(.*)"', (root / "Sources/QuashServer/BuildVersi
 compose(root / "docker/compose.yaml")
 seen = set()
 for overlay in sorted((root / "docker/kubernetes/overlays").iterdir()):
-    resources = build(overlay, seen)
+    resources = build(overlay)
+    seen |= sources(overlay)
     look_up(overlay.name, resources, version)
     for resource in resources:
         for version_of_kubernetes in VERSIONS:
