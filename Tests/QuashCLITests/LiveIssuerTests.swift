@@ -49,6 +49,14 @@ struct LiveIssuerTests {
         try quash(arguments, input: input, environment: environment)
     }
 
+    @Test func theWalkInTheContainersReadmeTakesTheTokenOut() throws {
+        let readme = String(decoding: try Repository.read("docker/README.md"), as: UTF8.self)
+        let line = try #require(readme.split(separator: "\n").first { $0.hasPrefix("TOKEN=$(quash ") })
+        let script = "quash() { \(QuashProgram.path) \"$@\"; }\n\(line)\nprintf '%s' \"$TOKEN\""
+        let token = try ChildProcess.run(["bash", "-c", script], environment: environment)
+        #expect(token.wholeMatch(of: /[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+/) != nil, "\(token.count) bytes")
+    }
+
     @Test func fromTheFirstTokenToItsRevocation() throws {
         let watcher = try ChildProcess(
             [QuashProgram.path, "feed", "tail", "--count", "1", "-o", "json"],
