@@ -115,10 +115,13 @@ package struct JSONWriter {
         bytes.append(contentsOf: repeatElement(UInt8(ascii: " "), count: depth * 2))
     }
 
-    /// RFC 8259 §7: only quotes, backslashes and control characters must be escaped; everything else stays as it is.
+    /// RFC 8259 §7: quotes, backslashes and the control characters below U+0020 must be escaped. Those above are, too:
+    /// a terminal that shows a line of the log would obey them (U+009B is the same as ESC and a bracket).
     private mutating func quote(_ string: String) {
         bytes.append(UInt8(ascii: "\""))
+        var last: UInt8 = 0
         for byte in string.utf8 {
+            defer { last = byte }
             switch byte {
             case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes += [UInt8(ascii: "\\"), byte]
             case 0x08: bytes += "\\b".utf8
@@ -129,6 +132,11 @@ package struct JSONWriter {
             case ..<0x20:
                 bytes += byte < 0x10 ? "\\u000".utf8 : "\\u001".utf8
                 bytes += String(byte & 0xF, radix: 16).utf8
+            case 0x7F: bytes += "\\u007f".utf8
+            // U+0080 to U+009F are C2 and a byte in UTF-8.
+            case 0x80...0x9F where last == 0xC2:
+                bytes.removeLast()
+                bytes += "\\u00\(String(byte, radix: 16))".utf8
             default: bytes.append(byte)
             }
         }
