@@ -9,6 +9,8 @@ package final class LogOutput: Sendable {
     private let descriptor: Int32
     private let writesJSON: Bool
     private let threshold: Atomic<Int>
+    /// Lines that were lost since the last that was written.
+    private let lost = Atomic(0)
 
     /// - Parameter descriptor: stays open as long as anything may be logged.
     package init(format: LogFormat, level: Logger.Level, descriptor: Int32 = STDERR_FILENO) {
@@ -34,8 +36,37 @@ package final class LogOutput: Sendable {
     }
 
     /// Writes one line with one write(2), so that lines of several threads and processes do not mix (in a pipe up to
-    /// PIPE_BUF, pipe(7)). A line that cannot be written is lost: a log must not stop what it tells of.
+    /// PIPE_BUF, pipe(7)). A line that cannot be written is lost: a log must not stop what it tells of. How many were
+    /// is told once somebody reads again.
     func write(_ record: LogRecord) {
+        guard isWritable else {
+            lost.add(1, ordering: .relaxed)
+            return
+        }
+        let missed = lost.exchange(0, ordering: .relaxed)
+        if missed > 0 {
+            put(
+                LogRecord(
+                    time: record.time, level: LoggedEvent.logLost.level, component: "log",
+                    message: LoggedEvent.logLost.text,
+                    fields: [LoggedEvent.field: "\(LoggedEvent.logLost.rawValue)", "lines": "\(missed)"]))
+        }
+        put(record)
+    }
+
+    /// Whether a line can be written without waiting for who reads; a full pipe is given a moment, once.
+    private var isWritable: Bool {
+        let patience: Int32 = lost.load(ordering: .relaxed) == 0 ? Self.patienceMilliseconds : 0
+        var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+        var count: Int32
+        // SAFETY: poll(2) reads and writes the one entry that it is given.
+        repeat { count = unsafe poll(&entry, 1, patience) } while count < 0 && errno == EINTR
+        return count != 0
+    }
+
+    private static let patienceMilliseconds: Int32 = 100
+
+    private func put(_ record: LogRecord) {
         let line = redacted(writesJSON ? record.json : record.text)
         // SAFETY: write(2) reads as many bytes as it is told behind the pointer; both are those of one array.
         unsafe line.withUnsafeBytes { bytes in

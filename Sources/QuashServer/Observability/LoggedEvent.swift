@@ -51,6 +51,7 @@ package enum LoggedEvent: String, CaseIterable, Sendable {
     case outboxBehind = "outbox.behind"
     case outboxLost = "outbox.lost"
     case outboxNotRewritten = "outbox.not_rewritten"
+    case logLost = "log.lost"
     case audit
 
     package var level: Logger.Level {
@@ -61,7 +62,7 @@ package enum LoggedEvent: String, CaseIterable, Sendable {
         case .reloadRefused, .signingKept, .feedDamaged, .epochSuperseded, .outboxDamaged: .error
         case .settingFixed, .keysFailed, .redisUnreachable, .redisSilent, .redisAtRisk, .subscriptionLost,
             .feedUnanswered, .feedForeignMessage, .feedNotRestored, .commitUncertain, .epochWaiting, .epochFenced,
-            .nodeDuplicate, .sessionReused, .requestUnserved, .outboxTorn, .outboxNotRewritten:
+            .nodeDuplicate, .sessionReused, .requestUnserved, .outboxTorn, .outboxNotRewritten, .logLost:
             .warning
         case .issuerStarted, .issuerStopped, .validatorStarted, .validatorStopped, .signingLoaded, .indexRoomy,
             .feedRecovering, .feedRestoring, .feedExcused, .epochBegun, .epochOpened, .audit:
@@ -123,6 +124,7 @@ package enum LoggedEvent: String, CaseIterable, Sendable {
         case .outboxBehind: "the outbox has missed too much: restart this issuer once there is room on the disk"
         case .outboxLost: "the outbox is lost: restart this issuer on a sound disk"
         case .outboxNotRewritten: "the outbox could not be written anew"
+        case .logLost: "lines of the log were lost: nobody read them"
         case .audit: "audit"
         }
     }

@@ -66,6 +66,15 @@ struct LogTests {
         #expect(line == "2023-11-14T22:13:20.123Z WARNING feed: a\\u{a}b\\u{1b}[2J x=\\u{d}\\u{7}\n")
     }
 
+    /// U+009B is to a terminal what ESC and a bracket are.
+    @Test func aJSONLineHasNoControlCharacters() throws {
+        let text = "\u{9B}2J\u{7F}\u{80}\u{9F}\u{1B}é\u{C2}\u{A0}"
+        let line = record("m", ["sub": "\(text)"]).json.dropLast()
+        let scalars = String(decoding: line, as: UTF8.self).unicodeScalars
+        #expect(scalars.allSatisfy { $0.properties.generalCategory != .control })
+        #expect(try json(record("m", ["sub": "\(text)"]))["sub"]?.string == text)
+    }
+
     @Test func whatIsLongIsCut() throws {
         let value = try json(record(String(repeating: "é", count: 3000)))
         #expect(value["message"]?.string?.utf8.count == LogLimits.maxValueBytes + 3)
@@ -100,6 +109,30 @@ struct LogTests {
         let value = try json(try #require(lines.first))
         #expect(value["node"] == "n1")
         #expect(value["a"] == "message")
+    }
+
+    /// A pipe that nobody reads stops nobody, and what was lost is told when somebody does.
+    @Test func whoDoesNotReadStopsNobody() throws {
+        var ends: [Int32] = [0, 0]
+        try #require(unsafe pipe(&ends) == 0)
+        defer { for end in ends { close(end) } }
+        let log = LogOutput(format: .json, level: .info, descriptor: ends[1]).logger("quash")
+        let lines = 2000
+        for number in 0..<lines { log.warning("m", metadata: ["n": "\(number)"]) }
+        let end = ends[0]
+        func read() -> [String] {
+            var bytes = [UInt8](repeating: 0, count: 1 << 17)
+            let count = unsafe bytes.withUnsafeMutableBytes { unsafe Glibc.read(end, $0.baseAddress, $0.count) }
+            return String(decoding: bytes[..<max(0, count)], as: UTF8.self).split(separator: "\n").map(String.init)
+        }
+        let first = read()
+        #expect(first.count > 100 && first.count < lines)
+        log.warning("again")
+        let rest = read()
+        try #require(rest.count == 2)
+        #expect(try json(rest[0])["event"] == "log.lost")
+        #expect(try json(rest[0])["lines"]?.string == "\(lines - first.count)")
+        #expect(try json(rest[1])["message"] == "again")
     }
 
     @Test func autoIsJSONWhereThereIsNoTerminal() {
