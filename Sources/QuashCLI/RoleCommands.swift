@@ -81,7 +81,7 @@ private func runRole(
             }
             report.reloading(role.reload)
         } catch {
-            for problem in error.problems { log.record(.reloadRefused, ["error": "\(problem)"]) }
+            log.refusedReload(error.problems)
         }
     }
     loop.run()

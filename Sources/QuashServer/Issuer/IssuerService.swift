@@ -46,8 +46,9 @@ final class IssuerService {
     private let mint: TokenMint
     /// How far this issuer has applied the feed; nil while that is unknown.
     let feedPosition: () -> FeedPosition?
-    private let metrics: IssuerMetrics
+    let metrics: IssuerMetrics
     private let log: Logger
+    private var unserved = LineLimit()
     /// The latest bound of a revocation by issue time: what is issued after it gets a later issue time.
     var latestBound = WallInstant(milliseconds: 0)
 
@@ -270,7 +271,12 @@ final class IssuerService {
 
     func unavailable(_ error: any Error) -> Failure {
         if let failure = error as? Failure { return failure }
-        log.record(.requestUnserved, ["error": "\(error)"])
+        // While Redis is away that is each request.
+        if let suppressed = unserved.admit() {
+            log.record(
+                .requestUnserved,
+                suppressed == 0 ? ["error": "\(error)"] : ["error": "\(error)", "suppressed": "\(suppressed)"])
+        }
         return .unavailable("the revocation store does not answer")
     }
 }

@@ -82,7 +82,10 @@ final class TokenEndpoints {
         }
         let isNew = !service.hasEnded(id.session)
         service.end(id.session) { [self] result in
-            if isNew { ended(id.session, by: client.map { "client:\($0)" } ?? "token", exchange, result) }
+            if isNew {
+                ended(
+                    id.session, by: client.map { "client:\($0)" } ?? "token", exchange, result, everywhere: false)
+            }
             switch result {
             case .success: exchange.send(.ok, fields: Self.noStore)
             case .failure(let failure): refuse(exchange, failure)
@@ -187,8 +190,7 @@ final class TokenEndpoints {
         }
         let isNew = !service.hasEnded(id.session)
         let answer = { [self] (result: Result<IssuerService.Revoked, IssuerService.Failure>) in
-            let facts = [("everywhere", everywhere == "true" ? "true" : nil)] as [(String, String?)]
-            if isNew { ended(id.session, by: "token", exchange, result, facts) }
+            if isNew { ended(id.session, by: "token", exchange, result, everywhere: everywhere == "true") }
             switch result {
             case .success(let revoked):
                 // Who validates is not the client's to know.
@@ -213,12 +215,11 @@ final class TokenEndpoints {
     /// good for nothing else, anyone could fill the disk.
     private func ended(
         _ session: SessionID, by actor: String, _ exchange: HTTPExchange,
-        _ result: Result<IssuerService.Revoked, IssuerService.Failure>, _ facts: [(String, String?)] = []
+        _ result: Result<IssuerService.Revoked, IssuerService.Failure>, everywhere: Bool
     ) {
-        let word = (try? result.get())?.status.rawValue ?? "unavailable"
-        audit.record(
-            .sessionLogout, by: AuditActor(name: actor, peer: exchange.peer), result: word,
-            targets: [session.description], facts)
+        audit.loggedOut(
+            session.description, by: AuditActor(name: actor, peer: exchange.peer),
+            result: (try? result.get())?.status.rawValue, everywhere: everywhere)
     }
 
     // MARK: GET /.well-known/...

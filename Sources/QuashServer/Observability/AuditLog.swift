@@ -1,4 +1,4 @@
-import Logging
+package import Logging
 import Quash
 import QuashHTTP
 import QuashJSON
@@ -9,6 +9,11 @@ struct AuditActor: Sendable {
     let name: String
     /// Where from, as `HTTPExchange.peer` says it.
     let peer: String
+}
+
+extension AuditActor {
+    /// Whoever may send a signal to the process.
+    static let process = AuditActor(name: "process", peer: "")
 }
 
 /// What is audited. The names are an interface.
@@ -50,15 +55,15 @@ enum AuditAction: String, CaseIterable, Sendable {
 ///
 /// On one loop.
 final class AuditLog {
-    /// Refused credentials that are written within a second; of more only the number is told, so that whoever tries
-    /// many does not fill the disk.
-    static let maxRefusalsPerSecond = 10
     /// Names in one line.
     private static let maxTargets = 10
 
     private let log: Logger
-    private var refusals: (second: Int64, count: Int) = (0, 0)
-    private var suppressed = 0
+    /// Of what strangers cause: by the listener, so that who floods one hides nothing that happens at the other.
+    private var refusals: [String: LineLimit] = [:]
+    private var failedLogouts: Set<String> = []
+    /// Sessions whose failed logout was told; beyond that they may be told again.
+    private static let maxFailedLogouts = 10_000
 
     init(_ log: Logger) {
         var log = log
@@ -89,17 +94,36 @@ final class AuditLog {
 
     /// A wrong credential was presented, or none where one is needed.
     func refused(_ actor: AuditActor, listener: String, now: BootInstant = ClockReading.now().boot) {
-        let second = now.nanoseconds / 1_000_000_000
-        if second != refusals.second { refusals = (second, 0) }
-        refusals.count += 1
-        guard refusals.count <= Self.maxRefusalsPerSecond else {
-            suppressed += 1
-            return
-        }
+        guard let suppressed = refusals[listener, default: LineLimit()].admit(now: now) else { return }
         record(
             .credentialRefused, by: actor, result: "refused",
             [("listener", listener), ("suppressed", suppressed == 0 ? nil : "\(suppressed)")])
-        suppressed = 0
+    }
+
+    /// Whoever held a token wanted to end its session, or all of its subject's.
+    ///
+    /// - Parameter result: nil when it is not known to have ended. That is told once: the same token can be presented
+    ///   again and again for as long as Redis is away, and each such line names what is to be repeated.
+    func loggedOut(_ session: String, by actor: AuditActor, result: String?, everywhere: Bool) {
+        let act = "\(session) \(everywhere)"
+        if result == nil {
+            if failedLogouts.count >= Self.maxFailedLogouts { failedLogouts = [] }
+            guard failedLogouts.insert(act).inserted else { return }
+        } else {
+            failedLogouts.remove(act)
+        }
+        record(
+            .sessionLogout, by: actor, result: result ?? "unavailable", targets: [session],
+            [("everywhere", everywhere ? "true" : nil)])
+    }
+}
+
+extension Logger {
+    /// A signal asked for a reload, and the configuration has problems: nothing is reloaded.
+    package func refusedReload(_ problems: [String]) {
+        for problem in problems { record(.reloadRefused, ["error": "\(problem)"]) }
+        AuditLog(self).record(
+            .keysReload, by: .process, result: "refused", [("error", problems.joined(separator: "; "))])
     }
 }
 

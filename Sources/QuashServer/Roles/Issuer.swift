@@ -207,7 +207,7 @@ public final class Issuer: Sendable {
                     Self.publishKeysChanged(state.value.client)
                     let names = keySet.keys.map(\.keyID)
                     log.record(.signingLoaded, ["kids": "\(names.joined(separator: " "))"])
-                    reloaded("done", targets: names)
+                    AuditLog(log).record(.keysReload, by: .process, result: "done", targets: names)
                 } catch {
                     notReloaded(error)
                 }
@@ -219,12 +219,7 @@ public final class Issuer: Sendable {
 
     private func notReloaded(_ error: any Error) {
         log.record(.signingKept, ["error": "\(error)"])
-        reloaded("refused", targets: [])
-    }
-
-    private func reloaded(_ result: String, targets: [String]) {
-        AuditLog(log).record(
-            .keysReload, by: AuditActor(name: "process", peer: ""), result: result, targets: targets)
+        AuditLog(log).record(.keysReload, by: .process, result: "refused", [("error", "\(error)")])
     }
 
     /// Becomes unready, stops accepting connections, answers what is in flight, gives the lease back, and ends. Blocks

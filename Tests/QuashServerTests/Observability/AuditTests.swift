@@ -95,6 +95,7 @@ import Testing
         fleet.issuer.reload()
         #expect(poll { records.all.last?["action"] == "keys.reload" })
         #expect(try last(.keysReload)["result"] == "refused")
+        #expect(try last(.keysReload)["error"]?.contains("signing.pem") == true)
     }
 
     @Test func refusedCredentialsAreTold() throws {
@@ -124,10 +125,33 @@ import Testing
     @Test func aFloodOfRefusalsIsCounted() throws {
         let audit = AuditLog(records.logger)
         let actor = AuditActor(name: "unknown", peer: "p")
-        for _ in 0..<1000 { audit.refused(actor, listener: "admin", now: BootInstant(nanoseconds: 1)) }
-        #expect(records.all.count == AuditLog.maxRefusalsPerSecond)
-        audit.refused(actor, listener: "admin", now: BootInstant(nanoseconds: 1_000_000_001))
-        #expect(records.all.last?["suppressed"] == "\(1000 - AuditLog.maxRefusalsPerSecond)")
+        for _ in 0..<1000 { audit.refused(actor, listener: "public", now: BootInstant(nanoseconds: 1)) }
+        #expect(records.all.count == LineLimit.perSecond)
+        // It hides nothing of the other listener.
+        audit.refused(actor, listener: "admin", now: BootInstant(nanoseconds: 1))
+        #expect(records.all.last?["listener"] == "admin" && records.all.last?["suppressed"] == nil)
+        audit.refused(actor, listener: "public", now: BootInstant(nanoseconds: 1_000_000_001))
+        #expect(records.all.last?["suppressed"] == "\(1000 - LineLimit.perSecond)")
+    }
+
+    /// While Redis is away, one token could fill the disk; but who wanted to log out must be known.
+    @Test func aLogoutThatFailsIsToldOnce() throws {
+        let fleet = try fleet()
+        let pairs = try ["alice", "bob"].map { try fleet.signIn($0) }
+        fleet.redis.kill9()
+        for _ in 0..<30 {
+            for pair in pairs { #expect(try fleet.logout(pair.access).status == .serviceUnavailable) }
+        }
+        let told = records.all.filter { $0["action"] == AuditAction.sessionLogout.rawValue }
+        #expect(told.map { $0["targets"] } == pairs.map { "[\"\($0.session)\"]" })
+        #expect(told.allSatisfy { $0["result"] == "unavailable" })
+    }
+
+    @Test func aReloadThatIsRefusedIsTold() throws {
+        records.logger.refusedReload(["lease: 0 s is too short", "listen: no port"])
+        let told = try last(.keysReload)
+        #expect(told["actor"] == "process" && told["result"] == "refused")
+        #expect(told["error"] == "lease: 0 s is too short; listen: no port")
     }
 
     /// The audit is written whatever else is.
