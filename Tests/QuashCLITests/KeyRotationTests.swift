@@ -137,6 +137,20 @@ import Testing
         #expect(fleet.keys.fetches.all.count == before + 1)
     }
 
+    /// A validator asks each second for as long as nobody answers, and says so once.
+    @Test func keysThatCannotBeFetchedAreToldOnce() throws {
+        let fleet = try KeyFleet(validators: 1)
+        let good = try fleet.signIn("alice").access
+        func told() -> Int { fleet.validators[0].output.ranges(of: "cannot load keys").count }
+        // It may have been told before the issuer had started.
+        let (before, toldBefore) = (fleet.keys.fetches.all.count, told())
+        fleet.issuer.kill()
+        fleet.validators[0].signal(SIGHUP)
+        #expect(poll(within: .seconds(20)) { fleet.keys.fetches.all.count >= before + 4 })
+        #expect(told() == toldBefore + 1)
+        #expect(try fleet.decisions(good) == [204])
+    }
+
     @Test func aStolenKeyIsTakenBackEverywhereAndThatIsConfirmed() throws {
         let fleet = try KeyFleet(validators: 3)
         let stolen = try #require(try fleet.keyIDs.first)

@@ -32,7 +32,9 @@ extension IssuerService {
     func end(_ session: SessionID, wait: Wait = .stored, answer: @escaping Answer<Revoked>) {
         store.end(session, now: ClockReading.now().wall) { [self] result in
             switch result {
-            case .failure(let error): answer(.failure(unavailable(error)))
+            case .failure(let error):
+                notStored([sessionRevocation(session, nil)])
+                answer(.failure(unavailable(error)))
             case .success(let record): publishEnd(of: session, record, wait: wait, answer: answer)
             }
         }
@@ -63,13 +65,12 @@ extension IssuerService {
         let now = ClockReading.now().wall
         latestBound = max(latestBound, now)
         sessions(of: subjects[...]) { [self] result in
+            let all = subjects.map { Revocation(key: .subject($0), issuedBefore: now, expiresAtSeconds: horizon()) }
             guard case .success(let sessions) = result else {
+                notStored(all)
                 return answer(.failure(.unavailable("redis did not answer")))
             }
-            endInStore(sessions, answer: answer) { [self] records in
-                let all = subjects.map {
-                    Revocation(key: .subject($0), issuedBefore: now, expiresAtSeconds: horizon())
-                }
+            endInStore(sessions, for: all, answer: answer) { [self] records in
                 // The whole of it first: a retry finds the sessions gone, and its first commits must be the same.
                 let each = sessions.map { sessionRevocation($0, records[$0]) }
                 publish(all + each, requestID: requestID, wait: wait, answer: answer)
@@ -84,6 +85,12 @@ extension IssuerService {
             guard case .success(let sessions) = result, subjects.count > 1 else { return answer(result) }
             self.sessions(of: subjects.dropFirst()) { others in answer(others.map { sessions + $0 }) }
         }
+    }
+
+    /// Redis could not be told first, so nothing was published. To whoever asked, and to who watches, that is the same.
+    private func notStored(_ revocations: [Revocation]) {
+        recent.stored(recent.asked(revocations), at: nil, isAwaited: false)
+        metrics.committed(isStored: false)
     }
 
     private func publish(
@@ -114,7 +121,8 @@ extension IssuerService {
         let publish = { [self] in publishTwice(request, requestID: requestID, answer: answer) }
         switch request.kind {
         case .session where request.issuedBefore == nil:
-            endInStore(request.names.compactMap { SessionID($0) }, answer: answer) { _ in publish() }
+            let sessions = request.names.compactMap { SessionID($0) }
+            endInStore(sessions, for: request.revocations, answer: answer) { _ in publish() }
         case .subject where request.issuedBefore == nil:
             endAll(of: request.names, requestID: requestID, wait: request.wait, answer: answer)
         case .token, .session, .subject, .client, .key, .everything:
@@ -145,8 +153,10 @@ extension IssuerService {
     }
 
     /// Marks sessions as ended, and gives their records; those that are gone have none.
-    private func endInStore<Value>(
-        _ sessions: [SessionID], answer: @escaping Answer<Value>,
+    ///
+    /// - Parameter revocations: what is published next.
+    private func endInStore(
+        _ sessions: [SessionID], for revocations: [Revocation], answer: @escaping Answer<Revoked>,
         then next: @escaping ([SessionID: SessionRecord]) -> Void
     ) {
         guard !sessions.isEmpty else { return next([:]) }
@@ -161,7 +171,9 @@ extension IssuerService {
                 }
                 remaining -= 1
                 guard remaining == 0 else { return }
-                if let failure { answer(.failure(failure)) } else { next(records) }
+                guard let failure else { return next(records) }
+                notStored(revocations)
+                answer(.failure(failure))
             }
         }
     }

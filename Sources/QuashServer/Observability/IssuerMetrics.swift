@@ -24,7 +24,7 @@ package final class IssuerMetrics: Sendable {
     private let reuses = MetricFamily<Counter>(
         "quash_refresh_reuse_detected_total", "Sessions revoked because a rotated refresh token came back.")
     private let commits = MetricFamily<Counter>(
-        "quash_commits_total", "Revocations asked of the feed, by whether they are known to be stored.",
+        "quash_commits_total", "Revocations that were asked for, by whether they are known to be stored.",
         labels: ["result"])
     private let confirmations = MetricFamily<Histogram>(
         "quash_confirm_duration_seconds", "From the commit of a revocation to its confirmation.",
@@ -92,7 +92,7 @@ package final class IssuerMetrics: Sendable {
         reuseDetections.increment()
     }
 
-    /// A commit ended: it is stored, or not known to be.
+    /// What was to be revoked is stored, or not known to be.
     package func committed(isStored: Bool) { (isStored ? stored : failed).increment() }
 
     /// A revocation was confirmed this long after its commit.

@@ -77,8 +77,10 @@ public final class ValidatorNode: Sendable {
     }
 
     private func startAdmin(_ families: DecisionMetrics.Families) {
+        let known = MetricFamily<Gauge>("quash_keys", "Keys that tokens are verified with; at 0 nothing is accepted.")
+        known.observe { [keys] in Double(keys.count) }
         let page = MetricsPage(
-            feed.metrics.sources + families.page + certificateMetric(certificateExpiry)
+            feed.metrics.sources + families.page + [known] + certificateMetric(certificateExpiry)
                 + [buildInfo(version: BuildVersion.current)])
         admin.submit { [self] loop in
             let health = HealthEndpoints(
@@ -112,7 +114,7 @@ public final class ValidatorNode: Sendable {
 
     /// Reads the keys anew.
     public func reload() {
-        AuditLog(log).record(.keysReload, by: AuditActor(name: "process", peer: ""), result: "begun")
+        AuditLog(log).record(.keysReload, by: .process, result: "begun")
         keys.reload()
     }
 

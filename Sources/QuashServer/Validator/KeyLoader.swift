@@ -27,6 +27,8 @@ final class KeyLoader: Sendable {
         var hasChanged = false
         /// A fetch failed, and the next is due.
         var isRetrying = false
+        /// What the last fetch failed with, which is told once; nil when it did not.
+        var failure: String?
         var lastFetch: BootInstant?
         var keys: KeySet?
         var deliver: (KeySet) -> Void = { _ in }
@@ -37,7 +39,7 @@ final class KeyLoader: Sendable {
     private let thread: LoopThread
     private let log: Logger
     private let state = LoopBound(State())
-    private let hasKeys = Atomic(false)
+    private let keyCount = Atomic(0)
     private let isUnknownKeyNoted = Atomic(false)
 
     /// - Throws: what is wrong with the file, so that a mistake shows at the start; a URL may come to answer later.
@@ -55,7 +57,9 @@ final class KeyLoader: Sendable {
         }
     }
 
-    var isLoaded: Bool { hasKeys.load(ordering: .acquiring) }
+    /// Keys that are in use.
+    var count: Int { keyCount.load(ordering: .acquiring) }
+    var isLoaded: Bool { count > 0 }
 
     /// - Parameter deliver: called on the loader's thread with every new key set.
     func start(deliver: @escaping @Sendable (KeySet) -> Void) {
@@ -135,12 +139,13 @@ final class KeyLoader: Sendable {
 
     private func use(_ keys: KeySet) {
         guard !keys.keys.isEmpty else { return failed("the key set has no key that RS256 can be verified with") }
+        state.value.failure = nil
         if keys != state.value.keys || !isLoaded {
             let names = keys.keys.map(\.keyID).joined(separator: " ")
             log.record(.keysLoaded, ["kids": "\(names)"])
             state.value.keys = keys
             state.value.deliver(keys)
-            hasKeys.store(true, ordering: .releasing)
+            keyCount.store(keys.keys.count, ordering: .releasing)
         }
         // A key that became unknown while this was on its way may be in the next set.
         let isWanted = isUnknownKeyNoted.load(ordering: .relaxed)
@@ -149,7 +154,8 @@ final class KeyLoader: Sendable {
     }
 
     private func failed(_ reason: String) {
-        log.record(.keysFailed, ["error": "\(reason)"])
+        if reason != state.value.failure { log.record(.keysFailed, ["error": "\(reason)"]) }
+        state.value.failure = reason
         state.value.isRetrying = true
         state.value.timer?.start(after: Self.retryInterval)
     }

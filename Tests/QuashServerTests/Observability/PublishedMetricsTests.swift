@@ -58,11 +58,13 @@ import Testing
         // Each connection is of one of two loops, and each loop has a cache of its own.
         for _ in 0..<3 { #expect(try fleet.decide(pair.access).status == .noContent) }
         #expect((1...2).contains(try fleet.metric("quash_token_cache_hits_total", at: 0) ?? 0))
+        #expect(try fleet.metric("quash_keys", at: 0) == 1)
+        let other = try fleet.signIn()
         let confirmed = try fleet.revoke(#"{"session":"\#(pair.session)","wait":"confirmed","timeout":"30s"}"#)
         #expect(confirmed.json?["status"] == "confirmed", "\(confirmed.text)")
         #expect(try fleet.revoke(#"{"jti":"a","wait":"stored"}"#).status == .created)
         let read = try page()
-        #expect(read.value("quash_sessions_created_total") == 1)
+        #expect(read.value("quash_sessions_created_total") == 2)
         #expect(read.value("quash_commits_total", ["result": "stored"]) == 2)
         #expect(read.value("quash_commits_total", ["result": "failed"]) == 0)
         #expect(read.value("quash_confirmations_total", ["result": "confirmed"]) == 1)
@@ -74,6 +76,15 @@ import Testing
         fleet.redis.kill9()
         #expect(try fleet.revoke(#"{"jti":"b"}"#).status == .serviceUnavailable)
         #expect(try page().value("quash_commits_total", ["result": "failed"]) == 1)
+        // What fails before anything is published was asked for, too.
+        #expect(try fleet.logout(other.access).status == .serviceUnavailable)
+        #expect(try fleet.revoke(#"{"sub":["alice","bob"]}"#).status == .serviceUnavailable)
+        #expect(try fleet.revoke(#"{"session":"\#(other.session)"}"#).status == .serviceUnavailable)
+        #expect(try fleet.admin(.delete, "/admin/v1/subjects/alice/sessions").status == .serviceUnavailable)
+        #expect(try page().value("quash_commits_total", ["result": "failed"]) == 5)
+        let recent = try fleet.admin(.get, "/admin/v1/status").json?["revocations"]?.array ?? []
+        #expect(recent.suffix(5).map { $0["kind"] } == ["jti", "session", "sub", "session", "sub"])
+        #expect(recent.suffix(5).allSatisfy { $0["status"] == "failed" })
         // Whose lease has ended is known without Redis.
         let hasEnded = try poll(within: .seconds(20)) {
             try page().value("quash_nodes", ["role": "validator", "state": "ended"]) == 1
