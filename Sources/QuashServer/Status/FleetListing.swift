@@ -5,10 +5,13 @@ import QuashJSON
 struct FleetListing {
     /// In the order of their names.
     let nodes: [JSONObject]
+    /// All of them together.
+    let summary: JSONObject
 
     /// - Parameter head: the sequence of the last commit.
     init(_ fleet: Fleet, head: UInt64, now: BootInstant) {
         let duplicates = fleet.duplicates(now: now)
+        var validators = Validators()
         nodes = fleet.nodes.map { member in
             let left = max(.zero, min(member.leaseEnds - now, member.entry.lease))
             let figures = NodeFigures(member.entry.version)
@@ -24,7 +27,35 @@ struct FleetListing {
             node["decisions_per_second"] = figures.decisionsPerSecond.map { .integer(Int64($0)) }
             let id = String(member.entry.node.prefix { $0 != "/" })
             if left > .zero, duplicates.contains(id) { node["duplicate"] = true }
+            if !member.entry.node.hasPrefix(Registry.issuerPrefix) {
+                validators.count(holds: left > .zero, lag: node["lag"]?.integer ?? 0, figures.decisionsPerSecond ?? 0)
+            }
             return node
+        }
+        summary = validators.json
+    }
+
+    private struct Validators {
+        private var total: Int64 = 0
+        private var held: Int64 = 0
+        private var greatestLag: Int64 = 0
+        private var decisionsPerSecond: Int64 = 0
+
+        mutating func count(holds: Bool, lag: Int64, _ decisionsPerSecond: Int) {
+            total += 1
+            guard holds else { return }
+            held += 1
+            greatestLag = max(greatestLag, lag)
+            self.decisionsPerSecond &+= Int64(decisionsPerSecond)
+        }
+
+        var json: JSONObject {
+            var object = JSONObject()
+            object["total"] = .integer(total)
+            object["held"] = .integer(held)
+            object["greatest_lag"] = .integer(greatestLag)
+            object["decisions_per_second"] = .integer(decisionsPerSecond)
+            return object
         }
     }
 }

@@ -53,9 +53,10 @@ final class FleetStatus {
         object["epoch"] = head.map { .string($0.epoch.description) }
         object["head"] = head.map { .integer(Int64(clamping: $0.sequence)) }
         object["age_ms"] = observer.lastHead.map { .integer((now.boot - $0.at).wholeMilliseconds) }
-        let nodes = nodes(head?.sequence ?? 0, now.boot)
-        object["nodes_total"] = .integer(Int64(nodes.total))
-        object["nodes"] = .array(nodes.shown.map { .object($0) })
+        let listing = FleetListing(observer.fleet, head: head?.sequence ?? 0, now: now.boot)
+        object["validators"] = .object(listing.summary)
+        object["nodes_total"] = .integer(Int64(listing.nodes.count))
+        object["nodes"] = .array(shown(listing.nodes).map { .object($0) })
         object["revocations"] = recent.json
         return .object(object)
     }
@@ -67,10 +68,9 @@ final class FleetStatus {
             .reduce(read) { $0.sequence < $1.sequence ? $1 : $0 }
     }
 
-    private func nodes(_ head: UInt64, _ now: BootInstant) -> (total: Int, shown: [JSONObject]) {
-        let all = FleetListing(observer.fleet, head: head, now: now).nodes
-        guard all.count > Self.maxNodes else { return (all.count, all) }
-        let sorted = all.sorted { ($0["lease_left_ms"]?.integer ?? 0) < ($1["lease_left_ms"]?.integer ?? 0) }
-        return (all.count, Array(sorted.prefix(Self.maxNodes)))
+    private func shown(_ nodes: [JSONObject]) -> [JSONObject] {
+        guard nodes.count > Self.maxNodes else { return nodes }
+        let sorted = nodes.sorted { ($0["lease_left_ms"]?.integer ?? 0) < ($1["lease_left_ms"]?.integer ?? 0) }
+        return Array(sorted.prefix(Self.maxNodes))
     }
 }

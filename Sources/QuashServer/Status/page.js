@@ -9,6 +9,7 @@
   let last = null;
   let heard = 0;
   let attempt = 0;
+  let retry = 0;
   const states = new Map();
 
   const set = (node, text) => { if (node.textContent !== text) node.textContent = text; };
@@ -95,7 +96,7 @@
     link("lost", heard ? "connection lost, last heard at " + clock(new Date(heard).toISOString()) + " UTC" : "no connection");
     byId("content").classList.add("stale");
     attempt += 1;
-    setTimeout(watch, Math.min(10000, 500 * 2 ** attempt));
+    retry = setTimeout(watch, Math.min(10000, 500 * 2 ** attempt));
   }
 
   // MARK: The document
@@ -106,12 +107,11 @@
     set(byId("issuer"), last.issuer + " · " + last.version);
     document.title = (last.ready ? "" : "▲ ") + "Quash status, " + last.issuer;
     const validators = last.nodes.filter((node) => !node.node.startsWith(issuers));
-    const holding = validators.filter((node) => node.lease_left_ms > 0);
+    const { total, held, greatest_lag: lag, decisions_per_second: decisions } = last.validators;
     showProblems();
-    figure("f-validators", holding.length + " of " + validators.length, holding.length < validators.length ? "bad" : "");
-    figure("f-decisions", count(sum(holding, "decisions_per_second")), "");
+    figure("f-validators", count(held) + " of " + count(total), held < total ? "bad" : "");
+    figure("f-decisions", count(decisions), "");
     figure("f-head", count(last.head), "");
-    const lag = Math.max(0, ...holding.map((node) => node.lag));
     figure("f-lag", count(lag), lag > 0 ? "warn" : "");
     const slowest = Math.max(-1, ...last.revocations.map((one) => one.status === "confirmed" ? one.took_us : -1));
     figure("f-slowest", slowest < 0 ? "–" : duration(slowest), "");
@@ -119,8 +119,6 @@
     showNodes([...validators, ...last.nodes.filter((node) => node.node.startsWith(issuers))]);
     showRevocations();
   }
-
-  const sum = (nodes, name) => nodes.reduce((total, node) => total + (node[name] || 0), 0);
 
   function figure(id, text, className) {
     set(byId(id), text);
@@ -289,6 +287,8 @@
     const field = byId("credential");
     credential = field.value;
     field.value = "";
+    // Of two that watch, each would be told everything.
+    clearTimeout(retry);
     set(byId("login-problem"), "");
     link("off", "connecting");
     watch();

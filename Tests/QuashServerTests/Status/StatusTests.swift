@@ -48,6 +48,8 @@ import Testing
         let json = try #require(response.json)
         #expect(json["ready"] == true && json["issuer"] == "issuer" && json["problems"] == [])
         #expect(json["nodes_total"] == 3)
+        #expect(
+            json["validators"] == ["total": 2, "held": 2, "greatest_lag": 0, "decisions_per_second": 0])
         #expect(json["head"]?.integer ?? 0 >= 2)
         let recent = try #require(json["revocations"]?.array)
         #expect(recent.map { $0["status"] } == ["stored", "confirmed"])
@@ -86,6 +88,27 @@ import Testing
             return (try? watcher.events.wait(count: 1, within: .milliseconds(500))) != nil
         }
         #expect(isTaken)
+    }
+
+    /// Of many nodes some are shown, and all are counted.
+    @Test func aLargeFleetIsCountedWhole() throws {
+        let fleet = try Fleet(validators: 1)
+        try fleet.waitUntilReady()
+        let now = ClockReading.now().wall.milliseconds
+        let others = FleetStatus.maxNodes + 100
+        // Each has applied nothing of one commit, and decides twice a second.
+        #expect(try fleet.revoke(#"{"jti":"x"}"#).status == .created)
+        let script =
+            "for i = 1, ARGV[1] do redis.call('HSET', KEYS[1], 'n' .. i .. '/1', '0 ' .. ARGV[2] .. ' 30000 0,1,2') end"
+        try fleet.redis.cli("EVAL", script, "1", "{quash}:nodes", "\(others)", "\(now)")
+        let isCounted = try poll(within: .seconds(20)) {
+            let json = try fleet.admin(.get, "/admin/v1/status").json
+            let all = json?["validators"]
+            return json?["nodes"]?.array?.count == FleetStatus.maxNodes
+                && all?["total"]?.integer == Int64(others + 1) && all?["held"] == all?["total"]
+                && all?["decisions_per_second"]?.integer == Int64(2 * others) && all?["greatest_lag"] == 1
+        }
+        #expect(isCounted)
     }
 
     @Test func figuresAreReadWhoeverWroteThem() {
