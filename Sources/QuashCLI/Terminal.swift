@@ -1,4 +1,5 @@
 import Glibc
+import QuashServer
 
 /// What a command says.
 enum Terminal {
@@ -7,9 +8,10 @@ enum Terminal {
         write(Array(text.utf8) + (text.hasSuffix("\n") ? [] : [UInt8(ascii: "\n")]), to: STDOUT_FILENO)
     }
 
-    /// Writes problems and warnings to standard error, each line with the program's name.
+    /// Writes problems and warnings to standard error, each line with the program's name. What is not printable in
+    /// them, such as in the words of a server, is spelled out.
     static func complain(_ lines: [String]) {
-        for line in lines { write(Array("quash: \(line)\n".utf8), to: STDERR_FILENO) }
+        for line in lines { write(Array("quash: \(printable(line))\n".utf8), to: STDERR_FILENO) }
     }
 
     /// Writes `text` to standard output as it is.

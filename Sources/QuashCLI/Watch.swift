@@ -27,10 +27,11 @@ final class Watch {
         let watch = try Watch(client, target, show: show)
         let signals = try SignalSource(on: watch.loop, [SIGINT, SIGTERM]) { _ in watch.loop.stop() }
         watch.timer = Timer(on: watch.loop) { watch.ask() }
-        if watch.isTerminal { Terminal.write("\u{1B}[?25l\u{1B}[2J") }
+        // Without a cursor, and with what is too long cut off: lines that wrap would push the top out of sight.
+        if watch.isTerminal { Terminal.write("\u{1B}[?25l\u{1B}[?7l\u{1B}[2J") }
         watch.ask()
         watch.loop.run()
-        if watch.isTerminal { Terminal.write("\u{1B}[?25h") }
+        if watch.isTerminal { Terminal.write("\u{1B}[?7h\u{1B}[?25h") }
         watch.timer?.close()
         signals.close()
         watch.loop.close()

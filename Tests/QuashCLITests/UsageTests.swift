@@ -90,6 +90,7 @@ struct UsageTests {
         ),
         (["healthcheck", "--server", "127.0.0.1:1"], #"--server "127.0.0.1:1": cannot use the URL: it begins with"#),
         (["version", "now"], "unexpected argument 'now'; `quash version --help` tells"),
+        (["version", "\u{1B}[2J"], #"unexpected argument '\u{1b}[2J'; `quash version --help` tells"#),
     ])
     func isToldInOneLine(arguments: [String], start: String) throws {
         let result = try quash(arguments)

@@ -50,7 +50,7 @@ import Testing
         child.signal(SIGTERM)
         _ = try child.waitForExit()
         #expect(child.output.contains("issuer i1 at 2026-01-31T12:00:01Z: ready"))
-        #expect(child.output.contains("\u{1B}[?25l"))
+        #expect(child.output.contains("\u{1B}[?25l\u{1B}[?7l"))
     }
 
     @Test func withoutAFirstAnswerItEnds() throws {
