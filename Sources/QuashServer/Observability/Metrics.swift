@@ -9,6 +9,9 @@ package final class Counter: MetricCell {
         count.wrappingAdd(amount, ordering: .relaxed)
     }
 
+    /// Raises it to a total that its only writer keeps.
+    package func raise(to total: UInt64) { count.store(total, ordering: .relaxed) }
+
     package var value: UInt64 { count.load(ordering: .relaxed) }
 
     package static let typeName = "counter"

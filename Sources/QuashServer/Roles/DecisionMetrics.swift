@@ -70,7 +70,11 @@ package struct DecisionMetrics: Sendable {
 
     func unavailable(_ reason: Unavailability) { unavailable[reason]?.increment() }
 
-    func hitCache() { cacheHits.increment() }
-
-    func took(_ nanoseconds: UInt64) { duration.record(nanoseconds: nanoseconds) }
+    /// A judgement took this long.
+    ///
+    /// - Parameter cacheHits: of this loop's validator, until now.
+    func took(_ nanoseconds: UInt64, cacheHits: UInt64) {
+        duration.record(nanoseconds: nanoseconds)
+        self.cacheHits.raise(to: cacheHits)
+    }
 }

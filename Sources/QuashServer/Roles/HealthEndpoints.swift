@@ -37,9 +37,7 @@ final class HealthEndpoints {
         }
         if path.equals("/metrics") {
             exchange.send(
-                .ok,
-                fields: ["Content-Type": "text/plain; version=0.0.4; charset=utf-8", "Cache-Control": "no-store"],
-                body: metrics())
+                .ok, fields: ["Content-Type": MetricsPage.contentType, "Cache-Control": "no-store"], body: metrics())
         } else if path.equals("/livez") {
             answer(exchange, .ok, "ok\n")
         } else {

@@ -131,7 +131,6 @@ package final class AuthorizationEndpoints: HTTPResponder {
         if waiting.isEmpty, budget.allows(in: exchange.loop.turn) {
             judge(token.span, exchange, allowed: allowed, query: query?.array ?? [], begun)
         } else if let judgement = validator.judgeRemembered(token.span) {
-            metrics.hitCache()
             answer(exchange, judgement, allowed: allowed, query: query?.array ?? [], begun)
         } else {
             wait(
@@ -170,9 +169,8 @@ package final class AuthorizationEndpoints: HTTPResponder {
     private func judge(
         _ token: Span<UInt8>, _ exchange: HTTPExchange, allowed: PreparedResponse, query: [UInt8], _ begun: LoopInstant
     ) {
-        let (verifications, cacheHits) = (validator.verifications, validator.cacheHits)
+        let verifications = validator.verifications
         let judgement = validator.judge(token)
-        if validator.cacheHits != cacheHits { metrics.hitCache() }
         if validator.verifications != verifications {
             var failed = false
             if case .refused(.invalid) = judgement { failed = true }
@@ -185,7 +183,7 @@ package final class AuthorizationEndpoints: HTTPResponder {
         _ exchange: HTTPExchange, _ judgement: Validator.Judgement, allowed: PreparedResponse, query: [UInt8],
         _ begun: LoopInstant
     ) {
-        defer { metrics.took(exchange.loop.now.nanoseconds - begun.nanoseconds) }
+        defer { metrics.took(exchange.loop.now.nanoseconds - begun.nanoseconds, cacheHits: validator.cacheHits) }
         switch judgement {
         case .accepted(let known):
             guard grants(known.verified, query) else {
