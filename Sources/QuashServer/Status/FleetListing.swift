@@ -46,7 +46,9 @@ struct FleetListing {
             guard holds else { return }
             held += 1
             greatestLag = max(greatestLag, lag)
-            self.decisionsPerSecond &+= Int64(decisionsPerSecond)
+            // Whatever a node says of itself.
+            let (sum, overflow) = self.decisionsPerSecond.addingReportingOverflow(Int64(decisionsPerSecond))
+            self.decisionsPerSecond = overflow ? .max : sum
         }
 
         var json: JSONObject {

@@ -109,6 +109,13 @@ import Testing
                 && all?["decisions_per_second"]?.integer == Int64(2 * others) && all?["greatest_lag"] == 1
         }
         #expect(isCounted)
+        // Each node says what it likes.
+        let lie = "0 \(now) 30000 0,1,\(Int64.max)"
+        try fleet.redis.cli("HSET", "{quash}:nodes", "liar/1", lie, "liar/2", lie)
+        let isBounded = try poll(within: .seconds(20)) {
+            try fleet.admin(.get, "/admin/v1/status").json?["validators"]?["decisions_per_second"]?.integer == .max
+        }
+        #expect(isBounded)
     }
 
     @Test func figuresAreReadWhoeverWroteThem() {
