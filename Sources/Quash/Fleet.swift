@@ -183,9 +183,19 @@ public struct Fleet: Sendable {
         return Dictionary(grouping: living) { String($0) }.filter { $0.value.count > 1 }.keys.sorted()
     }
 
-    /// Nodes whose leases ended so long ago that the registry may let them go.
+    /// Nodes whose leases ended so long ago that the registry may let them go. Those whose lines cannot be read have no
+    /// name by which they could be.
     public func forgettable(now: BootInstant) -> [Registry.Entry] {
-        members.values.filter { now >= $0.leaseEnds + Self.listedAfterEnd }.map(\.entry)
+        members.values.filter { now >= $0.leaseEnds + Self.listedAfterEnd }.map(\.entry).filter(\.isReadable)
+    }
+
+    /// The node ids of issuers that may hold a lease at `now`, in the order of their names.
+    public func issuers(now: BootInstant) -> [String] {
+        let living = members.values.filter { now < $0.leaseEnds }.map(\.entry.node)
+        let ids = living.filter { $0.hasPrefix(Registry.issuerPrefix) }.map {
+            String($0.dropFirst(Registry.issuerPrefix.count).prefix { $0 != "/" })
+        }
+        return Set(ids).sorted()
     }
 
     /// The longest that a lease of this length lasts by another clock, counted from when its grant was seen.

@@ -45,6 +45,8 @@ public enum RestoredReply: Equatable, Sendable {
 public struct Registry: Equatable, Sendable {
     /// What the names of issuers begin with, who follow the feed as validators do: no node id has a colon.
     public static let issuerPrefix = "issuer:"
+    /// What stands in the place of a node's name, before its line, where that cannot be read.
+    public static let unreadablePrefix = "unreadable: "
 
     /// One line of it.
     public struct Entry: Equatable, Sendable {
@@ -58,6 +60,9 @@ public struct Registry: Equatable, Sendable {
         public let lease: Duration
         /// Of the program that the node runs.
         public let version: String
+
+        /// Whether it is a line that a script wrote.
+        public var isReadable: Bool { !node.hasPrefix(Registry.unreadablePrefix) }
 
         /// A line, as the script `renew` wrote it.
         public init(node: String, applied: UInt64, grantedMilliseconds: Int64, lease: Duration, version: String) {

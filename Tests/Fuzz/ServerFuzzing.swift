@@ -38,6 +38,7 @@ private func fuzzFleet(_ reply: NodesReply) {
     var confirmation = fleet.confirmation(of: reply.head, among: reply.registry, now: now)
     _ = fleet.progress(of: &confirmation, now: now.boot + .seconds(6))
     _ = fleet.receipt(of: reply.head, now: now.boot)
+    _ = FleetListing(fleet, head: reply.head.sequence, now: now.boot).nodes.map { JSONValue.object($0).serialized() }
     _ = fleet.duplicates(now: now.boot) + fleet.forgettable(now: now.boot).map(\.node)
 }
 

@@ -47,7 +47,9 @@ extension RenewReply {
             let head = try answer.position()
             let lease = try answer.integer()
             let records = answer.parts.compactMap(\.bytes)
-            guard records.count == answer.parts.count else { throw FeedAnswerError(script: script) }
+            guard records.count == answer.parts.count, lease < Registry.leases.upperBound else {
+                throw FeedAnswerError(script: script)
+            }
             self = .entries(
                 records: records, head: head.sequence, lease: lease > 0 ? .milliseconds(lease) : nil)
         default: throw FeedAnswerError(script: script)
@@ -83,7 +85,7 @@ extension BeginReply {
         let isNew = try answer.integer() == 1
         let lease = try answer.integer()
         let fence = try answer.integer()
-        guard state == "open" || state == "restoring", Registry.milliseconds.contains(lease),
+        guard state == "open" || state == "restoring", Registry.leases.contains(lease),
             (0...3600).contains(fence)
         else {
             throw FeedAnswerError(script: FeedScript.begin)
@@ -110,7 +112,7 @@ extension RevokeReply {
     init(_ value: RESPValue) throws(FeedAnswerError) {
         var answer = try AnswerReader(value, of: FeedScript.revoke)
         switch try answer.text() {
-        case "stored": self = .stored(try answer.position(), try Registry(try answer.text(), of: FeedScript.revoke))
+        case "stored": self = .stored(try answer.position(), Registry(try answer.text()))
         case "elsewhere": self = .elsewhere(try answer.epoch())
         case "recovering": self = .recovering
         default: throw FeedAnswerError(script: FeedScript.revoke)
@@ -119,23 +121,32 @@ extension RevokeReply {
 }
 
 extension Registry {
-    /// The times and spans that an answer may have, until the year 10889.
-    fileprivate static let milliseconds: Range<Int64> = 0..<(1 << 48)
+    /// The times that an answer may have, until the year 10889.
+    fileprivate static let times: Range<Int64> = 0..<(1 << 48)
+    /// The leases, up to 49 days: far from what cannot be reckoned with.
+    fileprivate static let leases: Range<Int64> = 0..<(1 << 32)
 
-    fileprivate init(_ text: String, of script: RedisScript) throws(FeedAnswerError) {
-        var entries: [Entry] = []
-        for line in text.split(separator: "\n") {
-            let fields = line.split(separator: " ")
-            // Validators write these lines themselves: a broken one must not stop the issuer.
-            guard fields.count == 5, let applied = UInt64(fields[0]), let granted = Int64(fields[1]),
-                let lease = Int64(fields[2]), Self.milliseconds.contains(granted), Self.milliseconds.contains(lease)
-            else { throw FeedAnswerError(script: script) }
-            entries.append(
-                Entry(
-                    node: String(fields[4]), applied: applied, grantedMilliseconds: granted,
-                    lease: .milliseconds(lease), version: String(fields[3])))
+    fileprivate init(_ text: String) {
+        self.init(entries: text.split(separator: "\n").map { Entry(line: $0) })
+    }
+}
+
+extension Registry.Entry {
+    /// Validators write these lines themselves, and a broken one must stop nobody. It may be that of a node which
+    /// holds a lease, so it stands for one that has applied nothing and was granted the longest lease that there is.
+    fileprivate init(line: Substring) {
+        let fields = line.split(separator: " ")
+        guard fields.count == 5, let applied = UInt64(fields[0]), let granted = Int64(fields[1]),
+            let lease = Int64(fields[2]), Registry.times.contains(granted), Registry.leases.contains(lease)
+        else {
+            self.init(
+                node: Registry.unreadablePrefix + line, applied: 0, grantedMilliseconds: 0,
+                lease: .milliseconds(Registry.leases.upperBound), version: "-")
+            return
         }
-        self.init(entries: entries)
+        self.init(
+            node: String(fields[4]), applied: applied, grantedMilliseconds: granted, lease: .milliseconds(lease),
+            version: String(fields[3]))
     }
 }
 
@@ -152,6 +163,6 @@ struct NodesReply: Equatable {
         default: throw FeedAnswerError(script: FeedScript.nodes)
         }
         head = try answer.position()
-        registry = try Registry(try answer.text(), of: FeedScript.nodes)
+        registry = Registry(try answer.text())
     }
 }

@@ -19,12 +19,21 @@ final class FleetObserver {
     private(set) var lastHead: (position: FeedPosition, at: BootInstant)?
     /// Called after each reading of the registry.
     var wasRead: () -> Void = {}
+    private let issuers: Set<String>
+    /// Issuers that hold a lease and that this one was not told of; nil before the registry was read.
+    let unnamedIssuers: Locked<[String]?>
+    private var hasUnreadableLines = false
 
-    /// - Parameter interval: between two looks at the registry while nobody waits.
+    /// - Parameters:
+    ///   - interval: between two looks at the registry while nobody waits.
+    ///   - issuers: the node ids of all.
+    ///   - unnamedIssuers: where to tell of others.
     init(
         client: RedisClient, options: RedisOptions, on loop: Loop, fleet: Fleet, interval: Duration,
-        metrics: IssuerMetrics, log: Logger
+        issuers: [String], unnamedIssuers: Locked<[String]?>, metrics: IssuerMetrics, log: Logger
     ) {
+        self.issuers = Set(issuers)
+        self.unnamedIssuers = unnamedIssuers
         self.client = client
         self.log = log
         self.metrics = metrics
@@ -92,6 +101,7 @@ final class FleetObserver {
                     guard let reply else { return nil }
                     confirmations.observed(reply.registry, of: reply.head.epoch, now: .now())
                     lastHead = (reply.head, .now)
+                    inspect()
                     return (reply.head, confirmations.fleet)
                 })
         }
@@ -135,11 +145,29 @@ final class FleetObserver {
             perform(confirmations.received(reply.registry, of: reply.head.epoch, now: .now()))
             metrics.observed(confirmations.fleet)
             lastHead = (reply.head, .now)
+            inspect()
             wasRead()
         case .success(nil): perform(confirmations.readFailed(now: .now))
         case .failure(let error):
             log.record(.registryUnread, ["error": "\(error)"])
             perform(confirmations.readFailed(now: .now))
         }
+    }
+
+    /// Tells, once, what is wrong with the registry itself.
+    private func inspect() {
+        let unnamed = fleet.issuers(now: .now).filter { !issuers.contains($0) }
+        let before = unnamedIssuers.withLock { known in
+            defer { known = unnamed }
+            return known ?? []
+        }
+        if !unnamed.isEmpty, unnamed != before {
+            log.record(.issuerUnnamed, ["issuers": "\(unnamed.joined(separator: " "))"])
+        }
+        let unreadable = fleet.nodes.filter { !$0.entry.isReadable }
+        if !hasUnreadableLines, let first = unreadable.first {
+            log.record(.registryUnreadable, ["lines": "\(unreadable.count)", "first": "\(first.entry.node)"])
+        }
+        hasUnreadableLines = !unreadable.isEmpty
     }
 }

@@ -30,6 +30,8 @@ final class RevocationPublisher {
 
     /// Called whenever commits go to another epoch, or to the same one on another connection.
     var entered: (Epoch, _ lease: Duration, _ fence: Duration) -> Void = { _, _, _ in }
+    /// Called when the feed is whole as far as this issuer knows, and leases are granted.
+    var opened: () -> Void = {}
 
     /// - Parameter home: the thread of `loop`, to which the outbox answers.
     init(
@@ -239,7 +241,9 @@ final class RevocationPublisher {
         switch event {
         case .restoring(let count):
             log.record(.feedRestoring, ["revocations": "\(count)"])
-        case .opened(let epoch): log.record(.epochOpened, ["epoch": "\(epoch)"])
+        case .opened(let epoch):
+            log.record(.epochOpened, ["epoch": "\(epoch)"])
+            opened()
         case .waiting(let names):
             log.record(.epochWaiting, ["waiting_for": "\(names.joined(separator: " "))"])
         case .tooSoon(let epoch):

@@ -42,7 +42,9 @@ package enum LoggedEvent: String, CaseIterable, Sendable {
     case epochFenced = "epoch.fenced"
     case epochSuperseded = "epoch.superseded"
     case registryUnread = "registry.unread"
+    case registryUnreadable = "registry.unreadable"
     case nodeDuplicate = "node.duplicate"
+    case issuerUnnamed = "issuer.unnamed"
     case sessionReused = "session.reused"
     case requestUnserved = "request.unserved"
     case outboxTorn = "outbox.torn"
@@ -59,10 +61,11 @@ package enum LoggedEvent: String, CaseIterable, Sendable {
         case .adminListenerFailed, .loopFailed, .redisUnfit, .indexFull, .indexCut, .feedUnreadable, .outboxFull,
             .outboxBehind, .outboxLost:
             .critical
-        case .reloadRefused, .signingKept, .feedDamaged, .epochSuperseded, .outboxDamaged: .error
+        case .reloadRefused, .signingKept, .feedDamaged, .epochSuperseded, .issuerUnnamed, .outboxDamaged: .error
         case .settingFixed, .keysFailed, .redisUnreachable, .redisSilent, .redisAtRisk, .subscriptionLost,
             .feedUnanswered, .feedForeignMessage, .feedNotRestored, .commitUncertain, .epochWaiting, .epochFenced,
-            .nodeDuplicate, .sessionReused, .requestUnserved, .outboxTorn, .outboxNotRewritten, .logLost:
+            .registryUnreadable, .nodeDuplicate, .sessionReused, .requestUnserved, .outboxTorn, .outboxNotRewritten,
+            .logLost:
             .warning
         case .issuerStarted, .issuerStopped, .validatorStarted, .validatorStopped, .signingLoaded, .indexRoomy,
             .feedRecovering, .feedRestoring, .feedExcused, .epochBegun, .epochOpened, .audit:
@@ -115,7 +118,10 @@ package enum LoggedEvent: String, CaseIterable, Sendable {
             "this redis serves another epoch, and may be an old master: waiting until that would be fenced"
         case .epochSuperseded: "this redis serves an epoch that is over: an old master came back"
         case .registryUnread: "the registry was not read"
+        case .registryUnreadable: "the registry holds lines that cannot be read: confirmations wait a lease for them"
         case .nodeDuplicate: "two processes use one node-id; give each its own"
+        case .issuerUnnamed:
+            "an issuer writes to the feed that the setting issuers does not name: a feed that lost its data would not wait for it"
         case .sessionReused: "a refresh token was used twice: its session has ended"
         case .requestUnserved: "a request could not be served"
         case .outboxTorn: "the end of the outbox was torn by a crash and is cut off"

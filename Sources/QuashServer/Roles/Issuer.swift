@@ -21,6 +21,9 @@ public final class Issuer: Sendable {
     private let adminListening: Listening
     private let state = LoopBound(State())
     private let isDraining = Atomic(false)
+    private let hasBeenReady = Atomic(false)
+    /// As `FleetObserver` tells it.
+    private let unnamedIssuers = Locked<[String]?>(nil)
     private let metrics = IssuerMetrics()
     private let certificateExpiry: Int64?
 
@@ -109,16 +112,17 @@ public final class Issuer: Sendable {
             case .down: state.value.publisher?.connectionChanged(isUp: false)
             }
         }
+        let writers = FeedWriter.Settings(
+            issuer: common.nodeID, issuers: configuration.issuers, fence: configuration.fence)
         let publisher = RevocationPublisher(
-            client: client, outbox: outbox, on: loop, home: self.loop,
-            settings: FeedWriter.Settings(
-                issuer: common.nodeID, issuers: configuration.issuers, fence: configuration.fence),
-            lease: common.lease, metrics: metrics, log: log)
+            client: client, outbox: outbox, on: loop, home: self.loop, settings: writers, lease: common.lease,
+            metrics: metrics, log: log)
         let observer = FleetObserver(
             client: client, options: redis, on: loop,
             fleet: Fleet(lease: common.lease, fence: configuration.fence), interval: common.renewInterval,
-            metrics: metrics, log: log)
+            issuers: writers.issuers, unnamedIssuers: unnamedIssuers, metrics: metrics, log: log)
         publisher.entered = { [weak observer] in observer?.entered($0, lease: $1, fence: $2) }
+        publisher.opened = { [weak observer] in observer?.read { _ in } }
         let mint = try TokenMint(issuer: common.issuerURL, audience: common.audience, keys: keys, pool: pool)
         let keySet = try KeySet(keys.map { JSONWebKey($0.publicKey) })
         var policy = TokenPolicy(types: [.access, .refresh])
@@ -155,8 +159,11 @@ public final class Issuer: Sendable {
         _ admin: AdminEndpoints, of service: IssuerService, credential: SecretDigest?, audit: AuditLog, on loop: Loop
     ) throws {
         let common = configuration.common
+        let unnamed = MetricFamily<Gauge>(
+            "quash_issuers_unnamed", "Issuers that hold a lease and that the setting issuers does not name.")
+        unnamed.observe { [unnamedIssuers] in Double(unnamedIssuers.withLock { $0?.count ?? 0 }) }
         let page = MetricsPage(
-            feed.metrics.sources + metrics.sources + certificateMetric(certificateExpiry)
+            feed.metrics.sources + metrics.sources + [unnamed] + certificateMetric(certificateExpiry)
                 + [buildInfo(version: BuildVersion.current)])
         let health = HealthEndpoints(checks: { [self] in checks }, metrics: { page.render() })
         let fleet = FleetStatus(
@@ -172,10 +179,23 @@ public final class Issuer: Sendable {
     }
 
     private var checks: [HealthCheck] {
-        feed.health + [
-            HealthCheck(
-                "draining", problem: isDraining.load(ordering: .relaxed) ? "this issuer is shutting down" : nil)
-        ]
+        let checks =
+            feed.health + [
+                HealthCheck("issuers", problem: hasBeenReady.load(ordering: .relaxed) ? nil : issuersProblem),
+                HealthCheck(
+                    "draining", problem: isDraining.load(ordering: .relaxed) ? "this issuer is shutting down" : nil),
+            ]
+        if checks.allSatisfy({ $0.problem == nil }) { hasBeenReady.store(true, ordering: .relaxed) }
+        return checks
+    }
+
+    /// Two issuers that do not know of each other do not wait for each other when Redis loses its data, and what only
+    /// one knew would be accepted again. So the second does not become ready. The first goes on, and says so.
+    private var issuersProblem: String? {
+        guard let unnamed = unnamedIssuers.withLock({ $0 }) else { return "the registry has not been read yet" }
+        guard !unnamed.isEmpty else { return nil }
+        return
+            "\(unnamed.joined(separator: ", ")) writes to this feed too: name all in the setting issuers of each"
     }
 
     /// Whether it can do all its work.

@@ -337,4 +337,26 @@ import Testing
         #expect(throws: FeedAnswerError.self) { try NodesReply(.array(parts)) }
         #expect(throws: FeedAnswerError.self) { try RenewReply(.null) }
     }
+
+    /// Validators write these lines. A broken one stops nobody, and is taken for a node that may hold a lease.
+    @Test(arguments: ["x 100 5000 v b/1", "1 -1 5000 v b/1", "1 2 99999999999999 v b/1", "1 2 3 v b c/1", "b"])
+    func S1_aLineOfTheRegistryThatCannotBeReadIsWaitedForLikeANode(line: String) throws {
+        let text = Array("7 100 5000 v a/1\n\(line)\n7 100 5000 v issuer:c/1".utf8)
+        let answer =
+            [.bulk(Array("nodes".utf8)), .bulk(Array("00000000000000aa".utf8)), .integer(7), .bulk(text)] as [RESPValue]
+        let reply = try #require(try NodesReply(.array(answer)))
+        #expect(reply.registry.entries.map(\.isReadable) == [true, false, true])
+        let now = ClockReading(boot: BootInstant(nanoseconds: 1_000_000_000_000), wallNanoseconds: 0)
+        var fleet = Quash.Fleet(lease: .seconds(5), fence: .zero)
+        fleet.entered(reply.head.epoch, lease: .seconds(5), fence: .zero, now: BootInstant(nanoseconds: 0))
+        var confirmation = fleet.confirmation(of: reply.head, among: reply.registry, now: now)
+        // The others have applied it.
+        guard case .pending = fleet.progress(of: &confirmation, now: now.boot + .seconds(5)) else {
+            Issue.record("not waited for")
+            return
+        }
+        #expect(fleet.progress(of: &confirmation, now: now.boot + .seconds(7)) == .confirmed)
+        #expect(fleet.forgettable(now: now.boot + .seconds(100)).map(\.node).sorted() == ["a/1", "issuer:c/1"])
+        #expect(FleetListing(fleet, head: 7, now: now.boot).nodes.count == 3)
+    }
 }

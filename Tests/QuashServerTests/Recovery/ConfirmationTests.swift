@@ -151,6 +151,21 @@ import Testing
         #expect(try fleet.statuses(of: pair.access) == [401, 401])
     }
 
+    /// Whoever may write one line there can spoil only the time that confirmations take.
+    @Test func aLineThatNobodyCanReadStopsNoConfirmation() throws {
+        let fleet = try confirming(["a"])
+        try fleet.redis.cli("HSET", "{quash}:nodes", "evil node/1", "0 1 5000 v", "other/1", "nonsense")
+        let pair = try fleet.signIn()
+        let response = try fleet.logout(pair.access, body: "wait=confirmed&timeout=60s")
+        #expect(response.json?["status"]?.string == "confirmed")
+        #expect(try fleet.statuses(of: pair.access) == [401])
+        let listed = try #require(try fleet.registry()).nodes.map(\.name)
+        #expect(
+            listed.filter { $0.hasPrefix("unreadable: ") }.sorted() == [
+                "unreadable: 0 1 5000 v evil node/1", "unreadable: nonsense other/1",
+            ])
+    }
+
     @Test func whatCannotBeWaitedForIsABadRequest() throws {
         let fleet = try Fleet(validators: 0)
         try fleet.waitUntilReady()

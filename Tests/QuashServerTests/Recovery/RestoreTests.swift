@@ -45,6 +45,26 @@ import Testing
         #expect(try fleet.statuses(of: good.access) == [204, 204])
     }
 
+    /// Neither would wait for the other when Redis loses its data. So the second does not become ready, and the first
+    /// says that there is another.
+    @Test func S2_anIssuerThatIsNotNamedDoesNotBecomeReady() throws {
+        let fleet = try Fleet(validators: 0, settings: Fleet.shortLease)
+        try fleet.waitUntilReady()
+        let other = try fleet.addIssuer("other")
+        let problem = "issuers: issuer writes to this feed too: name all in the setting issuers of each"
+        #expect(poll(within: .seconds(20)) { other.problems == [problem] })
+        func metrics() throws -> String { try fleet.web.call(.get, "\(fleet.adminURL)/metrics").text }
+        #expect(try poll { try metrics().contains("\nquash_issuers_unnamed 1\n") })
+        #expect(fleet.issuer.isReady)
+        fleet.removeIssuer()
+        #expect(try poll { try metrics().contains("\nquash_issuers_unnamed 0\n") })
+        let third = try fleet.addIssuer("third", ["--issuers", "issuer,third"])
+        #expect(poll(within: .seconds(20)) { third.isReady })
+        // It was ready when the other came: to the first, that is no reason to stop.
+        #expect(try poll { try metrics().contains("\nquash_issuers_unnamed 1\n") })
+        #expect(fleet.issuer.isReady)
+    }
+
     /// It is in the outbox, and was never answered as stored: it comes to the feed without anybody's help.
     @Test func whatRedisDidNotTakeIsCommittedLater() throws {
         let fleet = try Fleet(validators: 1, redis: Fleet.durableRedis, settings: Fleet.shortLease)
