@@ -12,7 +12,7 @@ struct KeysCommand: ParsableCommand {
             which they signed, or will sign, can be verified. An issuer takes a changed file over on SIGHUP.
 
             To replace a key without a single refused token:
-              quash keys rotate --publish-only   then SIGHUP: validators that hear the feed fetch it at once,
+              quash keys rotate --publish-only   then SIGHUP: validators that hear the feed fetch it within a second,
                                                  all others within five minutes
               quash keys rotate --kid <new>      then SIGHUP: the new one signs
               quash keys retire --kid <old>      then SIGHUP, once no refresh token of the old one is left

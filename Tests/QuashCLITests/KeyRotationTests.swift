@@ -54,7 +54,8 @@ import Testing
         try load.decisions.wait(count: 20)
         let fetchesBefore = fleet.keys.fetches.all.count
 
-        // Published: validators fetch it at once, because the feed says so. By themselves they would in five minutes.
+        // Published: validators fetch it within a second, because the feed says so. By themselves they would in five
+        // minutes.
         try fleet.run("keys", "rotate", "--publish-only")
         let new = try #require(try fleet.keyIDs.last)
         fleet.issuer.signal(SIGHUP)

@@ -1,4 +1,5 @@
 import QuashHTTP
+import QuashLoop
 
 /// One condition of being ready.
 struct HealthCheck: Sendable {
@@ -17,13 +18,18 @@ struct HealthCheck: Sendable {
 
 /// `/livez`, `/readyz` and `/metrics` of a role's admin listener. Nothing there is secret, so no credential is asked
 /// for.
+///
+/// `/livez` is answered once each loop of the process has run a job: while one hangs, there is no answer.
 final class HealthEndpoints {
     private let checks: () -> [HealthCheck]
     private let metrics: () -> [UInt8]
+    private let threads: [LoopThread]
 
-    init(checks: @escaping () -> [HealthCheck], metrics: @escaping () -> [UInt8]) {
+    /// - Parameter threads: all loops of the process, the one last that this belongs to.
+    init(checks: @escaping () -> [HealthCheck], metrics: @escaping () -> [UInt8], threads: [LoopThread]) {
         self.checks = checks
         self.metrics = metrics
+        self.threads = threads
     }
 
     /// - Returns: false when the path is not one of these, and nothing was answered.
@@ -39,7 +45,9 @@ final class HealthEndpoints {
             exchange.send(
                 .ok, fields: ["Content-Type": MetricsPage.contentType, "Cache-Control": "no-store"], body: metrics())
         } else if path.equals("/livez") {
-            answer(exchange, .ok, "ok\n")
+            LoopThread.probe(threads) { [this = LoopBound(self), exchange = LoopBound(exchange)] in
+                this.value.answer(exchange.value, .ok, "ok\n")
+            }
         } else {
             readiness(exchange, isVerbose: request.query?.equals("verbose") ?? false)
         }

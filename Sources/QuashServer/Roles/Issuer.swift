@@ -165,7 +165,7 @@ public final class Issuer: Sendable {
         let page = MetricsPage(
             feed.metrics.sources + metrics.sources + [unnamed] + certificateMetric(certificateExpiry)
                 + [buildInfo(version: BuildVersion.current)])
-        let health = HealthEndpoints(checks: { [self] in checks }, metrics: { page.render() })
+        let health = HealthEndpoints(checks: { [self] in checks }, metrics: { page.render() }, threads: threads)
         let fleet = FleetStatus(
             name: common.nodeID, observer: service.observer, publisher: service.publisher, recent: service.recent,
             feedPosition: service.feedPosition, checks: { [self] in checks })
@@ -206,8 +206,10 @@ public final class Issuer: Sendable {
 
     /// Calls back, on whatever thread, once each of its loops has answered.
     public func probe(_ answered: @escaping @Sendable () -> Void) {
-        LoopThread.probe([loop, feed.thread], answered)
+        LoopThread.probe(threads, answered)
     }
+
+    private var threads: [LoopThread] { [feed.thread, loop] }
 
     /// Reads the signing keys and the clients anew. If either cannot be used that is logged, and both stay as they
     /// were.

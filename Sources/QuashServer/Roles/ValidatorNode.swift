@@ -84,7 +84,7 @@ public final class ValidatorNode: Sendable {
                 + [buildInfo(version: BuildVersion.current)])
         admin.submit { [self] loop in
             let health = HealthEndpoints(
-                checks: { [self] in checks }, metrics: { page.render() })
+                checks: { [self] in checks }, metrics: { page.render() }, threads: threads)
             do {
                 adminServers.value.servers = try adminListening.serve(
                     on: loop, ValidatorAdminRoutes(health))
@@ -109,8 +109,11 @@ public final class ValidatorNode: Sendable {
 
     /// Calls back, on whatever thread, once each of its loops has answered.
     public func probe(_ answered: @escaping @Sendable () -> Void) {
-        LoopThread.probe([admin] + loops.map(\.thread) + [feed.thread], answered)
+        LoopThread.probe(threads, answered)
     }
+
+    /// Those that serve gateways first.
+    var threads: [LoopThread] { loops.map(\.thread) + [feed.thread, admin] }
 
     /// Reads the keys anew.
     public func reload() {

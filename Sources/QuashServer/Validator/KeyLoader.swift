@@ -14,8 +14,9 @@ final class KeyLoader: Sendable {
     static let unknownKeyInterval: Duration = .seconds(10)
     /// However often an issuer, or whoever can write to Redis, says that the keys have changed.
     static let changeInterval: Duration = .seconds(1)
-    /// A fleet that hears it at once does not ask at once.
-    private static let changeSpread = 0...50
+    /// Milliseconds: a fleet that hears it at once does not ask at once, which would keep an issuer with TLS from
+    /// everything else. Who is shown a token of a new key does not wait for that.
+    private static let changeSpread = 0...1000
     private static let refreshInterval: Duration = .seconds(300)
     private static let retryInterval: Duration = .seconds(1)
     private static let fetchTimeout: Duration = .seconds(5)
@@ -85,9 +86,12 @@ final class KeyLoader: Sendable {
     func noteUnknownKey() {
         guard !isUnknownKeyNoted.exchange(true, ordering: .relaxed) else { return }
         thread.submit { [self] _ in
-            guard !state.value.hasChanged else { return }
             // A look that is due sooner stays.
             guard !state.value.isRetrying else { return }
+            if state.value.hasChanged {
+                if !state.value.isFetching { state.value.timer?.start(after: untilChangesCount) }
+                return
+            }
             let elapsed = state.value.lastFetch.map { ClockReading.now().boot - $0 } ?? Self.unknownKeyInterval
             state.value.timer?.start(after: max(.zero, Self.unknownKeyInterval - elapsed))
         }
@@ -104,8 +108,13 @@ final class KeyLoader: Sendable {
     }
 
     private var changeDelay: Duration {
+        max(.milliseconds(Int.random(in: Self.changeSpread)), untilChangesCount)
+    }
+
+    /// Until the keys may be fetched again because they have changed.
+    private var untilChangesCount: Duration {
         let elapsed = state.value.lastFetch.map { ClockReading.now().boot - $0 } ?? Self.changeInterval
-        return max(.milliseconds(Int.random(in: Self.changeSpread)), Self.changeInterval - elapsed)
+        return max(.zero, Self.changeInterval - elapsed)
     }
 
     private func load() {

@@ -123,6 +123,19 @@ import Testing
         #expect(try health("/livez").status == .ok)
     }
 
+    @Test("/livez has no answer while a loop that serves gateways hangs")
+    func livenessIsThatOfEveryLoop() throws {
+        let fleet = try Fleet()
+        let live = "http://\(fleet.validators[0].adminAddresses[0])/livez"
+        #expect(try fleet.web.call(.get, live).status == .ok)
+        #expect(fleet.validators[0].threads.count == 4, "two that serve, the feed and the admin")
+        let end = Semaphore()
+        fleet.validators[0].threads[0].submit { _ in end.wait() }
+        #expect(throws: HTTPError.self) { try fleet.web.call(.get, live, timeout: .milliseconds(500)) }
+        end.signal()
+        #expect(try fleet.web.call(.get, live).status == .ok)
+    }
+
     @Test("A lease that ended is 503 with Retry-After on every path, for a good token and never a 401 for it")
     func aLeaseThatEndedIsUnavailable() throws {
         let fleet = try Fleet(validatorSettings: ["--lease", "500ms", "--renew-interval", "100ms"])
