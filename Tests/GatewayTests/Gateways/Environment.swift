@@ -10,7 +10,11 @@ enum Environment {
     static let program = variable("QUASH_GATEWAY_PROGRAM")
 
     /// The gateways that are tested, when not all are.
-    static let kinds = GatewayKind.allCases.filter { variable("QUASH_GATEWAY_KIND") ?? $0.rawValue == $0.rawValue }
+    static let kinds: [GatewayKind] = {
+        let kinds = GatewayKind.allCases.filter { variable("QUASH_GATEWAY_KIND") ?? $0.rawValue == $0.rawValue }
+        precondition(!kinds.isEmpty, "QUASH_GATEWAY_KIND is the name of no gateway")
+        return kinds
+    }()
 
     static let variables = ["QUASH_GATEWAYS", "QUASH_GATEWAY_KIND", "QUASH_GATEWAY_FIGURES", "QUASH_GATEWAY_PROGRAM"]
 
