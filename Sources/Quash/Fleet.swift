@@ -69,7 +69,8 @@ public struct Fleet: Sendable {
 
     private var fence: Duration
     private var longestLease: Duration
-    private var epoch: Epoch?
+    /// Commits go to it, and its registry is what counts; nil before the first.
+    public private(set) var epoch: Epoch?
     /// When this issuer first saw the epoch.
     private var began = BootInstant(nanoseconds: 0)
     /// By node, in ``epoch``.

@@ -59,6 +59,8 @@ final class FeedFollower {
     var recoveryNeeded: () -> Void = {}
     /// Called when an issuer says that its keys may have changed.
     var keysChanged: () -> Void = {}
+    /// Called when a lease is granted after there was none.
+    var leaseBegan: () -> Void = {}
     /// An issuer keeps what it hears, and states a position only once everything before it is durable.
     var mirror: Mirror?
     /// Counts renewals, because one that waits for the mirror may be overtaken by the next.
@@ -284,6 +286,7 @@ final class FeedFollower {
                     "epoch": "\(position?.epoch.description ?? "")", "sequence": "\(position?.sequence ?? 0)",
                     "entries": "\(writer.count)",
                 ])
+            leaseBegan()
         }
     }
 

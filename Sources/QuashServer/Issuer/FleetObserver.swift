@@ -20,18 +20,23 @@ final class FleetObserver {
     /// Called after each reading of the registry.
     var wasRead: () -> Void = {}
     private let issuers: Set<String>
-    /// Issuers that hold a lease and that this one was not told of; nil before the registry was read.
+    /// Issuers that hold a lease and that this one was not told of; nil before the registry was read while this one
+    /// stood in it too. Of two that come at once, the second finds the first.
     let unnamedIssuers: Locked<[String]?>
+    private let leaseEpoch: () -> Epoch?
     private var hasUnreadableLines = false
 
     /// - Parameters:
     ///   - interval: between two looks at the registry while nobody waits.
     ///   - issuers: the node ids of all.
     ///   - unnamedIssuers: where to tell of others.
+    ///   - leaseEpoch: the epoch in which this issuer holds a lease; nil while it holds none.
     init(
         client: RedisClient, options: RedisOptions, on loop: Loop, fleet: Fleet, interval: Duration,
-        issuers: [String], unnamedIssuers: Locked<[String]?>, metrics: IssuerMetrics, log: Logger
+        issuers: [String], unnamedIssuers: Locked<[String]?>, metrics: IssuerMetrics, log: Logger,
+        leaseEpoch: @escaping () -> Epoch?
     ) {
+        self.leaseEpoch = leaseEpoch
         self.issuers = Set(issuers)
         self.unnamedIssuers = unnamedIssuers
         self.client = client
@@ -101,7 +106,6 @@ final class FleetObserver {
                     guard let reply else { return nil }
                     confirmations.observed(reply.registry, of: reply.head.epoch, now: .now())
                     lastHead = (reply.head, .now)
-                    inspect()
                     return (reply.head, confirmations.fleet)
                 })
         }
@@ -110,8 +114,13 @@ final class FleetObserver {
     // MARK: What to do
 
     private func readRegistry(answer: @escaping (Result<NodesReply?, any Error>) -> Void) {
-        client.eval(FeedScript.nodes, keys: FeedScript.keys, arguments: [], timeout: Self.timeout) { result in
-            answer(Result { try NodesReply(try result.get()) })
+        let leaseEpoch = leaseEpoch()
+        client.eval(FeedScript.nodes, keys: FeedScript.keys, arguments: [], timeout: Self.timeout) {
+            [weak self] result in
+            let reply = Result { try NodesReply(try result.get()) }
+            answer(reply)
+            guard let self, let epoch = (try? reply.get())?.head.epoch, epoch == fleet.epoch else { return }
+            inspect(standsInIt: epoch == leaseEpoch)
         }
     }
 
@@ -145,7 +154,6 @@ final class FleetObserver {
             perform(confirmations.received(reply.registry, of: reply.head.epoch, now: .now()))
             metrics.observed(confirmations.fleet)
             lastHead = (reply.head, .now)
-            inspect()
             wasRead()
         case .success(nil): perform(confirmations.readFailed(now: .now))
         case .failure(let error):
@@ -155,12 +163,13 @@ final class FleetObserver {
     }
 
     /// Tells, once, what is wrong with the registry itself.
-    private func inspect() {
+    ///
+    /// - Parameter standsInIt: whether this issuer certainly did when it was read.
+    private func inspect(standsInIt: Bool) {
+        let before = unnamedIssuers.withLock { $0 }
+        guard standsInIt || before != nil else { return }
         let unnamed = fleet.issuers(now: .now).filter { !issuers.contains($0) }
-        let before = unnamedIssuers.withLock { known in
-            defer { known = unnamed }
-            return known ?? []
-        }
+        unnamedIssuers.withLock { $0 = unnamed }
         if !unnamed.isEmpty, unnamed != before {
             log.record(.issuerUnnamed, ["issuers": "\(unnamed.joined(separator: " "))"])
         }

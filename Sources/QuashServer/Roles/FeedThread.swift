@@ -19,9 +19,11 @@ final class FeedThread: Sendable {
     /// - Parameter outbox: where an issuer keeps all that it hears.
     /// - Parameter recoveryNeeded: called on the feed's thread when no epoch is open.
     /// - Parameter keysChanged: called on the feed's thread when an issuer says that its keys may have changed.
+    /// - Parameter leaseBegan: called on the feed's thread when a lease is granted after there was none.
     init(
         settings: FeedFollower.Settings, outbox: Outbox? = nil, log: Logger,
-        recoveryNeeded: @escaping @Sendable () -> Void = {}, keysChanged: @escaping @Sendable () -> Void = {}
+        recoveryNeeded: @escaping @Sendable () -> Void = {}, keysChanged: @escaping @Sendable () -> Void = {},
+        leaseBegan: @escaping @Sendable () -> Void = {}
     ) throws(LoopError) {
         thread = try LoopThread(name: "quash-feed")
         follower = LoopBound(Box())
@@ -31,6 +33,7 @@ final class FeedThread: Sendable {
                 on: loop, settings: settings, index: index, lease: lease, status: status, metrics: metrics, log: log)
             feed.recoveryNeeded = recoveryNeeded
             feed.keysChanged = keysChanged
+            feed.leaseBegan = leaseBegan
             feed.mirror = outbox.map { Self.mirror(in: $0, on: thread) }
             follower.value.follower = feed
             feed.start()

@@ -78,9 +78,10 @@ public final class Issuer: Sendable {
         settings.node = Registry.issuerPrefix + settings.node
         settings.sessionRetention = configuration.refreshTTL
         let (loop, state) = (loop, state)
-        feed = try FeedThread(settings: settings, outbox: outbox, log: log) {
-            loop.submit { _ in state.value.publisher?.recoveryNeeded() }
-        }
+        feed = try FeedThread(
+            settings: settings, outbox: outbox, log: log,
+            recoveryNeeded: { loop.submit { _ in state.value.publisher?.recoveryNeeded() } },
+            leaseBegan: { loop.submit { _ in state.value.observer?.read { _ in } } })
         let started = Locked<(any Error)?>(nil)
         let finished = Semaphore()
         loop.submit { [self] loop in
@@ -120,7 +121,8 @@ public final class Issuer: Sendable {
         let observer = FleetObserver(
             client: client, options: redis, on: loop,
             fleet: Fleet(lease: common.lease, fence: configuration.fence), interval: common.renewInterval,
-            issuers: writers.issuers, unnamedIssuers: unnamedIssuers, metrics: metrics, log: log)
+            issuers: writers.issuers, unnamedIssuers: unnamedIssuers, metrics: metrics, log: log
+        ) { [feed] in feed.lease.holds(at: .now()) ? feed.status.snapshot.position?.epoch : nil }
         publisher.entered = { [weak observer] in observer?.entered($0, lease: $1, fence: $2) }
         publisher.opened = { [weak observer] in observer?.read { _ in } }
         let mint = try TokenMint(issuer: common.issuerURL, audience: common.audience, keys: keys, pool: pool)

@@ -65,6 +65,23 @@ import Testing
         #expect(fleet.issuer.isReady)
     }
 
+    /// Each of them looks after it stands in the registry itself. So whoever comes there second finds the other.
+    @Test(arguments: 0..<3)
+    func S2_ofTwoIssuersThatStartAtOnceAndAreNotNamedOneIsNotReady(round: Int) throws {
+        let fleet = try Fleet(validators: 0)
+        let other = try fleet.addIssuer("other")
+        func hasFound(_ issuer: Issuer) throws -> Bool {
+            let page = try fleet.web.call(.get, "http://\(issuer.adminAddresses[0])/metrics").text
+            return page.contains("\nquash_issuers_unnamed 1\n")
+        }
+        var ready: [Bool] = []
+        let haveBoth = try poll(within: .seconds(20)) {
+            ready = [fleet.issuer.isReady, other.isReady]
+            return try hasFound(fleet.issuer) && hasFound(other)
+        }
+        #expect(haveBoth && ready != [true, true])
+    }
+
     /// It is in the outbox, and was never answered as stored: it comes to the feed without anybody's help.
     @Test func whatRedisDidNotTakeIsCommittedLater() throws {
         let fleet = try Fleet(validators: 1, redis: Fleet.durableRedis, settings: Fleet.shortLease)
@@ -101,7 +118,7 @@ import Testing
 
     /// Redis is well, and still it is not taken: it would be gone with Redis.
     @Test func S5_whatIsNotOnTheDiskIsNotCommitted() throws {
-        let fleet = try Fleet(validators: 0, settings: Fleet.shortLease)
+        let fleet = try Fleet(validators: 0, settings: Fleet.shortLease, issuerSettings: Self.names)
         let disk = fleet.folder.path("outbox-disk")
         unsafe mkdir(disk, 0o700)
         guard unsafe mount("tmpfs", disk, "tmpfs", 0, "size=64k") == 0 else {

@@ -21,7 +21,7 @@ import Testing
 
     /// Another issuer may answer the retry, or the same one after it was configured anew.
     @Test func aRetryGetsTheSamePairWhateverLifetimesAreConfigured() throws {
-        let fleet = try Fleet(validators: 1)
+        let fleet = try Fleet(validators: 1, issuerSettings: ["--issuers", "issuer,other"])
         try fleet.addIssuer("other", ["--access-ttl", "1h", "--refresh-ttl", "1d"])
         try fleet.waitUntilReady()
         let pair = try fleet.signIn()
