@@ -1,5 +1,6 @@
 import Glibc
 package import Logging
+import QuashLoop
 import Synchronization
 
 /// Where a process logs to: how lines look, which are written, and the descriptor.
@@ -9,12 +10,24 @@ package final class LogOutput: Sendable {
     private let descriptor: Int32
     private let writesJSON: Bool
     private let threshold: Atomic<Int>
-    /// Lines that were lost since the last that was written.
-    private let lost = Atomic(0)
+    /// A loop waits for it for as long as another thread gives a full pipe.
+    private let losses = Locked(Losses())
+    /// What can be written at once when something can: to a pipe it is a page, PIPE_BUF.
+    private let pieceBytes: Int
+
+    private struct Losses {
+        /// Lines that were lost since the last that was written.
+        var lines = 0
+        /// The last of them has a beginning.
+        var isTorn = false
+    }
 
     /// - Parameter descriptor: stays open as long as anything may be logged.
     package init(format: LogFormat, level: Logger.Level, descriptor: Int32 = STDERR_FILENO) {
         self.descriptor = descriptor
+        var facts = stat()
+        let isPipe = unsafe fstat(descriptor, &facts) == 0 && facts.st_mode & S_IFMT == S_IFIFO
+        pieceBytes = isPipe ? 4096 : .max
         writesJSON =
             switch format {
             case .auto: isatty(descriptor) == 0
@@ -38,40 +51,50 @@ package final class LogOutput: Sendable {
     /// Writes one line with one write(2), so that lines of several threads and processes do not mix (in a pipe up to
     /// PIPE_BUF, pipe(7)). A line that cannot be written is lost: a log must not stop what it tells of. How many were
     /// is told once somebody reads again.
+    ///
+    /// One thread at a time: another would take the room that poll(2) has told of.
     func write(_ record: LogRecord) {
-        guard isWritable else {
-            lost.add(1, ordering: .relaxed)
-            return
-        }
-        let missed = lost.exchange(0, ordering: .relaxed)
-        if missed > 0 {
-            put(
-                LogRecord(
+        losses.withLock { losses in
+            if losses.lines > 0 {
+                let told = LogRecord(
                     time: record.time, level: LoggedEvent.logLost.level, component: "log",
                     message: LoggedEvent.logLost.text,
-                    fields: [LoggedEvent.field: "\(LoggedEvent.logLost.rawValue)", "lines": "\(missed)"]))
+                    fields: [LoggedEvent.field: "\(LoggedEvent.logLost.rawValue)", "lines": "\(losses.lines)"])
+                guard put(told, &losses) else {
+                    losses.lines += 1
+                    return
+                }
+                losses.lines = 0
+            }
+            if !put(record, &losses) { losses.lines += 1 }
         }
-        put(record)
     }
 
-    /// Whether a line can be written without waiting for who reads; a full pipe is given a moment, once.
-    private var isWritable: Bool {
-        let patience: Int32 = lost.load(ordering: .relaxed) == 0 ? Self.patienceMilliseconds : 0
+    /// - Returns: false when nobody reads.
+    private func put(_ record: LogRecord, _ losses: inout Losses) -> Bool {
+        var rest = redacted(writesJSON ? record.json : record.text)[...]
+        if losses.isTorn { rest = [UInt8(ascii: "\n")] + rest }
+        while !rest.isEmpty {
+            guard isWritable(patience: losses.lines == 0 ? Self.patienceMilliseconds : 0) else { return false }
+            // SAFETY: write(2) reads as many bytes as it is told behind the pointer; both are those of one array.
+            unsafe rest.prefix(pieceBytes).withUnsafeBytes { bytes in
+                while unsafe Glibc.write(descriptor, bytes.baseAddress, bytes.count) < 0 && errno == EINTR {}
+            }
+            rest = rest.dropFirst(pieceBytes)
+            losses.isTorn = !rest.isEmpty
+        }
+        return true
+    }
+
+    private static let patienceMilliseconds: Int32 = 100
+
+    /// Whether something can be written without waiting for who reads; a full pipe is given a moment, once.
+    private func isWritable(patience: Int32) -> Bool {
         var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
         var count: Int32
         // SAFETY: poll(2) reads and writes the one entry that it is given.
         repeat { count = unsafe poll(&entry, 1, patience) } while count < 0 && errno == EINTR
         return count != 0
-    }
-
-    private static let patienceMilliseconds: Int32 = 100
-
-    private func put(_ record: LogRecord) {
-        let line = redacted(writesJSON ? record.json : record.text)
-        // SAFETY: write(2) reads as many bytes as it is told behind the pointer; both are those of one array.
-        unsafe line.withUnsafeBytes { bytes in
-            while unsafe Glibc.write(descriptor, bytes.baseAddress, bytes.count) < 0 && errno == EINTR {}
-        }
     }
 }
 

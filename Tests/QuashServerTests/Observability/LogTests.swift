@@ -135,6 +135,35 @@ struct LogTests {
         #expect(try json(rest[1])["message"] == "again")
     }
 
+    /// To poll(2), a pipe can be written to when it has room for a page; a long line is more.
+    @Test func whoDoesNotReadALongLineStopsNobody() throws {
+        var ends: [Int32] = [0, 0]
+        try #require(unsafe pipe(&ends) == 0)
+        defer { for end in ends { close(end) } }
+        let (end, page) = (ends[0], [UInt8](repeating: 0x20, count: 4096))
+        for _ in 0..<15 { _ = unsafe page.withUnsafeBytes { unsafe Glibc.write(ends[1], $0.baseAddress, $0.count) } }
+        let log = LogOutput(format: .json, level: .info, descriptor: ends[1]).logger("quash")
+        let wasWritten = Recorder<Bool>()
+        let thread = TestThread {
+            let text = String(repeating: "x", count: LogLimits.maxValueBytes)
+            log.warning("long", metadata: ["a": "\(text)", "b": "\(text)", "c": "\(text)"])
+            wasWritten.record(true)
+        }
+        #expect(poll { wasWritten.all.count == 1 })
+        func read() -> String {
+            var bytes = [UInt8](repeating: 0, count: 1 << 17)
+            let count = unsafe bytes.withUnsafeMutableBytes { unsafe Glibc.read(end, $0.baseAddress, $0.count) }
+            return String(decoding: bytes[..<max(0, count)], as: UTF8.self)
+        }
+        _ = read()
+        thread.join()
+        log.warning("again")
+        let rest = read().split(separator: "\n")
+        try #require(rest.count == 2)
+        #expect(try json(String(rest[0]))["lines"]?.string == "1")
+        #expect(try json(String(rest[1]))["message"]?.string == "again")
+    }
+
     @Test func autoIsJSONWhereThereIsNoTerminal() {
         #expect(lines(.auto) { $0.info("m") }.first?.hasPrefix("{") == true)
         #expect(lines(.text) { $0.info("m") }.last?.hasSuffix("INFO feed: m") == true)
