@@ -3,6 +3,21 @@ import Quash
 import QuashLoop
 import QuashRedis
 
+/// Issuers that hold a lease and that this one was not told of.
+struct UnnamedIssuers {
+    /// Nil before the registry was read while this one stood in it too: of two that come at once, the second finds the
+    /// first.
+    private(set) var names: [String]?
+    /// Since there was none, others that come are the ones to be refused.
+    private(set) var hasBeenNone = false
+
+    /// The registry was read.
+    mutating func found(_ names: [String]) {
+        self.names = names
+        hasBeenNone = hasBeenNone || names.isEmpty
+    }
+}
+
 /// Watches who holds leases and how far each node has come, and says when a revocation is confirmed: the driver of
 /// ``Confirmations`` on the issuer's loop.
 final class FleetObserver {
@@ -20,9 +35,7 @@ final class FleetObserver {
     /// Called after each reading of the registry.
     var wasRead: () -> Void = {}
     private let issuers: Set<String>
-    /// Issuers that hold a lease and that this one was not told of; nil before the registry was read while this one
-    /// stood in it too. Of two that come at once, the second finds the first.
-    let unnamedIssuers: Locked<[String]?>
+    private let unnamedIssuers: Locked<UnnamedIssuers>
     private let leaseEpoch: () -> Epoch?
     private var hasUnreadableLines = false
 
@@ -33,7 +46,7 @@ final class FleetObserver {
     ///   - leaseEpoch: the epoch in which this issuer holds a lease; nil while it holds none.
     init(
         client: RedisClient, options: RedisOptions, on loop: Loop, fleet: Fleet, interval: Duration,
-        issuers: [String], unnamedIssuers: Locked<[String]?>, metrics: IssuerMetrics, log: Logger,
+        issuers: [String], unnamedIssuers: Locked<UnnamedIssuers>, metrics: IssuerMetrics, log: Logger,
         leaseEpoch: @escaping () -> Epoch?
     ) {
         self.leaseEpoch = leaseEpoch
@@ -166,10 +179,10 @@ final class FleetObserver {
     ///
     /// - Parameter standsInIt: whether this issuer certainly did when it was read.
     private func inspect(standsInIt: Bool) {
-        let before = unnamedIssuers.withLock { $0 }
+        let before = unnamedIssuers.withLock { $0.names }
         guard standsInIt || before != nil else { return }
         let unnamed = fleet.issuers(now: .now).filter { !issuers.contains($0) }
-        unnamedIssuers.withLock { $0 = unnamed }
+        unnamedIssuers.withLock { $0.found(unnamed) }
         if !unnamed.isEmpty, unnamed != before {
             log.record(.issuerUnnamed, ["issuers": "\(unnamed.joined(separator: " "))"])
         }

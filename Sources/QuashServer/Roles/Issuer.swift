@@ -21,9 +21,7 @@ public final class Issuer: Sendable {
     private let adminListening: Listening
     private let state = LoopBound(State())
     private let isDraining = Atomic(false)
-    private let hasBeenReady = Atomic(false)
-    /// As `FleetObserver` tells it.
-    private let unnamedIssuers = Locked<[String]?>(nil)
+    private let unnamedIssuers = Locked(UnnamedIssuers())
     private let metrics = IssuerMetrics()
     private let certificateExpiry: Int64?
 
@@ -163,7 +161,7 @@ public final class Issuer: Sendable {
         let common = configuration.common
         let unnamed = MetricFamily<Gauge>(
             "quash_issuers_unnamed", "Issuers that hold a lease and that the setting issuers does not name.")
-        unnamed.observe { [unnamedIssuers] in Double(unnamedIssuers.withLock { $0?.count ?? 0 }) }
+        unnamed.observe { [unnamedIssuers] in Double(unnamedIssuers.withLock { $0.names?.count ?? 0 }) }
         let page = MetricsPage(
             feed.metrics.sources + metrics.sources + [unnamed] + certificateMetric(certificateExpiry)
                 + [buildInfo(version: BuildVersion.current)])
@@ -181,23 +179,21 @@ public final class Issuer: Sendable {
     }
 
     private var checks: [HealthCheck] {
-        let checks =
-            feed.health + [
-                HealthCheck("issuers", problem: hasBeenReady.load(ordering: .relaxed) ? nil : issuersProblem),
-                HealthCheck(
-                    "draining", problem: isDraining.load(ordering: .relaxed) ? "this issuer is shutting down" : nil),
-            ]
-        if checks.allSatisfy({ $0.problem == nil }) { hasBeenReady.store(true, ordering: .relaxed) }
-        return checks
+        feed.health + [
+            HealthCheck("issuers", problem: issuersProblem),
+            HealthCheck(
+                "draining", problem: isDraining.load(ordering: .relaxed) ? "this issuer is shutting down" : nil),
+        ]
     }
 
     /// Two issuers that do not know of each other do not wait for each other when Redis loses its data, and what only
     /// one knew would be accepted again. So the second does not become ready. The first goes on, and says so.
     private var issuersProblem: String? {
-        guard let unnamed = unnamedIssuers.withLock({ $0 }) else { return "the registry has not been read yet" }
-        guard !unnamed.isEmpty else { return nil }
-        return
-            "\(unnamed.joined(separator: ", ")) writes to this feed too: name all in the setting issuers of each"
+        let unnamed = unnamedIssuers.withLock { $0 }
+        guard !unnamed.hasBeenNone else { return nil }
+        guard let names = unnamed.names else { return "the registry has not been read yet" }
+        let some = names.prefix(10).joined(separator: ", ")
+        return "\(some) writes to this feed too: name all in the setting issuers of each"
     }
 
     /// Whether it can do all its work.

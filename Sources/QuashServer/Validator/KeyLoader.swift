@@ -103,7 +103,9 @@ final class KeyLoader: Sendable {
             guard !state.value.hasChanged else { return }
             state.value.hasChanged = true
             // What is on its way may have been written before the change.
-            if !state.value.isFetching { state.value.timer?.start(after: changeDelay) }
+            guard !state.value.isFetching else { return }
+            let isWanted = isUnknownKeyNoted.load(ordering: .relaxed)
+            state.value.timer?.start(after: isWanted ? untilChangesCount : changeDelay)
         }
     }
 

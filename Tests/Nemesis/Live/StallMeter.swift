@@ -52,8 +52,8 @@ final class StallMeter: Sendable {
         while !isStopped.withLock({ $0 }) {
             usleep(20_000)
             let start = ClockReading.now().boot
-            // The file grows, as those of Redis and the issuers do: then its length has to get to the disk too, and that
-            // waits for whatever else the file system's journal holds.
+            // The file grows, as those of Redis and the issuers do: then its length has to get to the disk too, and
+            // that waits for whatever else the file system's journal holds.
             _ = unsafe Glibc.write(file, &byte, 1)
             _ = fdatasync(file)
             report(start, .milliseconds(10))
