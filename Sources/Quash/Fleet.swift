@@ -180,8 +180,7 @@ public struct Fleet: Sendable {
 
     /// Node ids under which two processes hold leases at `now`: somebody copied a configuration.
     public func duplicates(now: BootInstant) -> [String] {
-        let living = members.values.filter { now < $0.leaseEnds }.map { $0.entry.node.prefix { $0 != "/" } }
-        return Dictionary(grouping: living) { String($0) }.filter { $0.value.count > 1 }.keys.sorted()
+        Dictionary(grouping: living(now)) { String($0.id) }.filter { $0.value.count > 1 }.keys.sorted()
     }
 
     /// Nodes whose leases ended so long ago that the registry may let them go. Those whose lines cannot be read have no
@@ -192,11 +191,16 @@ public struct Fleet: Sendable {
 
     /// The node ids of issuers that may hold a lease at `now`, in the order of their names.
     public func issuers(now: BootInstant) -> [String] {
-        let living = members.values.filter { now < $0.leaseEnds }.map(\.entry.node)
-        let ids = living.filter { $0.hasPrefix(Registry.issuerPrefix) }.map {
-            String($0.dropFirst(Registry.issuerPrefix.count).prefix { $0 != "/" })
-        }
+        let ids = living(now).filter(\.isIssuer).map { String($0.id.dropFirst(Registry.issuerPrefix.count)) }
         return Set(ids).sorted()
+    }
+
+    /// Lines that cannot be read, in no order.
+    public var unreadable: [Registry.Entry] { members.values.map(\.entry).filter { !$0.isReadable } }
+
+    /// The nodes that may hold a lease.
+    private func living(_ now: BootInstant) -> [Registry.Entry] {
+        members.values.filter { now < $0.leaseEnds }.map(\.entry)
     }
 
     /// The longest that a lease of this length lasts by another clock, counted from when its grant was seen.

@@ -61,6 +61,10 @@ public struct Registry: Equatable, Sendable {
         /// Of the program that the node runs.
         public let version: String
 
+        /// The part of ``node`` that the settings name, for an issuer with what its name begins with.
+        public var id: Substring { node.prefix { $0 != "/" } }
+        /// Whether it is an issuer's.
+        public var isIssuer: Bool { node.hasPrefix(Registry.issuerPrefix) }
         /// Whether it is a line that a script wrote.
         public var isReadable: Bool { !node.hasPrefix(Registry.unreadablePrefix) }
 

@@ -186,9 +186,9 @@ final class FleetObserver {
         if !unnamed.isEmpty, unnamed != before {
             log.record(.issuerUnnamed, ["issuers": "\(unnamed.joined(separator: " "))"])
         }
-        let unreadable = fleet.nodes.filter { !$0.entry.isReadable }
+        let unreadable = fleet.unreadable
         if !hasUnreadableLines, let first = unreadable.first {
-            log.record(.registryUnreadable, ["lines": "\(unreadable.count)", "first": "\(first.entry.node)"])
+            log.record(.registryUnreadable, ["lines": "\(unreadable.count)", "first": "\(first.node)"])
         }
         hasUnreadableLines = !unreadable.isEmpty
     }

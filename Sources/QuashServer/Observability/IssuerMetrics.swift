@@ -106,9 +106,7 @@ package final class IssuerMetrics: Sendable {
 
     /// The registry was read.
     func observed(_ fleet: Fleet) {
-        let seen = fleet.nodes.map {
-            (isIssuer: $0.entry.node.hasPrefix(Registry.issuerPrefix), leaseEnds: $0.leaseEnds)
-        }
+        let seen = fleet.nodes.map { (isIssuer: $0.entry.isIssuer, leaseEnds: $0.leaseEnds) }
         members.withLock { $0 = seen }
     }
 

@@ -25,9 +25,8 @@ struct FleetListing {
             node["lease_ms"] = .integer(member.entry.lease.wholeMilliseconds)
             node["entries"] = figures.entries.map { .integer(Int64($0)) }
             node["decisions_per_second"] = figures.decisionsPerSecond.map { .integer(Int64($0)) }
-            let id = String(member.entry.node.prefix { $0 != "/" })
-            if left > .zero, duplicates.contains(id) { node["duplicate"] = true }
-            if !member.entry.node.hasPrefix(Registry.issuerPrefix) {
+            if left > .zero, duplicates.contains(String(member.entry.id)) { node["duplicate"] = true }
+            if !member.entry.isIssuer {
                 validators.count(holds: left > .zero, lag: node["lag"]?.integer ?? 0, figures.decisionsPerSecond ?? 0)
             }
             return node

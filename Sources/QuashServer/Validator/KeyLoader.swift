@@ -89,7 +89,7 @@ final class KeyLoader: Sendable {
             // A look that is due sooner stays.
             guard !state.value.isRetrying else { return }
             if state.value.hasChanged {
-                if !state.value.isFetching { state.value.timer?.start(after: untilChangesCount) }
+                if !state.value.isFetching { state.value.timer?.start(after: changeDelay) }
                 return
             }
             let elapsed = state.value.lastFetch.map { ClockReading.now().boot - $0 } ?? Self.unknownKeyInterval
@@ -103,20 +103,14 @@ final class KeyLoader: Sendable {
             guard !state.value.hasChanged else { return }
             state.value.hasChanged = true
             // What is on its way may have been written before the change.
-            guard !state.value.isFetching else { return }
-            let isWanted = isUnknownKeyNoted.load(ordering: .relaxed)
-            state.value.timer?.start(after: isWanted ? untilChangesCount : changeDelay)
+            if !state.value.isFetching { state.value.timer?.start(after: changeDelay) }
         }
     }
 
     private var changeDelay: Duration {
-        max(.milliseconds(Int.random(in: Self.changeSpread)), untilChangesCount)
-    }
-
-    /// Until the keys may be fetched again because they have changed.
-    private var untilChangesCount: Duration {
         let elapsed = state.value.lastFetch.map { ClockReading.now().boot - $0 } ?? Self.changeInterval
-        return max(.zero, Self.changeInterval - elapsed)
+        let isWanted = isUnknownKeyNoted.load(ordering: .relaxed)
+        return max(isWanted ? .zero : .milliseconds(Int.random(in: Self.changeSpread)), Self.changeInterval - elapsed)
     }
 
     private func load() {
