@@ -21,6 +21,8 @@ struct OutboxFile: ~Copyable {
     private var descriptor: Int32
     /// Everything up to here is whole records.
     private(set) var byteCount: Int
+    /// The folder has the name of this file on the disk too.
+    private var isNameDurable = true
 
     /// Opens the file at `path`, or makes it, for its owner alone.
     ///
@@ -33,19 +35,39 @@ struct OutboxFile: ~Copyable {
 
     deinit { close(descriptor) }
 
+    /// A lock is held on an inode, and what must be locked is the name: while this process waited for the lock, the
+    /// one that held it may have put another file under the name. Then that other file is opened.
     private static func open(_ path: String, _ flags: Int32) throws(Failure) -> (descriptor: Int32, byteCount: Int) {
-        let descriptor = unsafe Glibc.open(path, flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0o600)
-        guard descriptor >= 0 else { throw Failure("cannot be opened") }
-        do throws(Failure) {
-            return (descriptor, try inspect(descriptor))
-        } catch {
+        for _ in 0..<100 {
+            let descriptor = unsafe Glibc.open(path, flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0o600)
+            guard descriptor >= 0 else { throw Failure("cannot be opened") }
+            do throws(Failure) {
+                let byteCount = try inspect(descriptor)
+                if try isNamed(path, descriptor) { return (descriptor, byteCount) }
+            } catch {
+                close(descriptor)
+                throw error
+            }
             close(descriptor)
-            throw error
         }
+        throw Failure("is replaced again and again by another process")
+    }
+
+    /// Whether the open file is the one under this name.
+    private static func isNamed(_ path: String, _ descriptor: Int32) throws(Failure) -> Bool {
+        var opened = stat()
+        var named = stat()
+        guard unsafe fstat(descriptor, &opened) == 0 else { throw Failure("cannot be examined") }
+        guard unsafe lstat(path, &named) == 0 else {
+            if errno == ENOENT { return false }
+            throw Failure("cannot be examined")
+        }
+        return opened.st_dev == named.st_dev && opened.st_ino == named.st_ino
     }
 
     /// - Returns: the size of the file, in bytes.
     private static func inspect(_ descriptor: Int32) throws(Failure) -> Int {
+        try lock(descriptor)
         var status = stat()
         guard unsafe fstat(descriptor, &status) == 0 else { throw Failure("cannot be examined") }
         guard status.st_mode & S_IFMT == S_IFREG else { throw Failure("is not a regular file") }
@@ -53,7 +75,6 @@ struct OutboxFile: ~Copyable {
         guard status.st_mode & 0o077 == 0 else {
             throw Failure("can be used by others than its owner; run chmod 600 on it")
         }
-        try lock(descriptor)
         return Int(status.st_size)
     }
 
@@ -110,12 +131,19 @@ struct OutboxFile: ~Copyable {
         byteCount += count
     }
 
-    /// Waits until what was appended is on the disk. After a failure nobody knows what is: the file is of no more use.
-    func synchronize() throws(Failure) {
+    /// Waits until what was appended is on the disk, and the name of the file with it. After a failure it is unknown what
+    /// is there: the file is of no more use.
+    mutating func synchronize() throws(Failure) {
         guard fdatasync(descriptor) == 0 else { throw Failure("cannot be written to the disk") }
+        guard !isNameDurable else { return }
+        try Self.synchronizeFolder(of: path)
+        isNameDurable = true
     }
 
-    /// Puts a file with these bytes in place of this one, in one step. On failure this one stays.
+    /// Puts a file with these bytes in place of this one, in one step.
+    ///
+    /// - Throws: and this one stays; or, when only its folder could not be written to the disk, the new one has taken
+    ///   its place, and the next ``synchronize()`` tries that again.
     mutating func replace(with bytes: [UInt8]) throws(Failure) {
         let temporary = path + ".new"
         _ = unsafe unlink(temporary)
@@ -123,9 +151,11 @@ struct OutboxFile: ~Copyable {
         try new.append(bytes)
         try new.synchronize()
         guard unsafe rename(temporary, path) == 0 else { throw Failure("cannot be replaced") }
-        try Self.synchronizeFolder(of: path)
+        // From here on the name stands for the new file, whatever fails: what was appended to the other would be lost.
         swap(&descriptor, &new.descriptor)
         byteCount = new.byteCount
+        isNameDurable = false
+        try synchronize()
     }
 
     /// Makes the name of the file at `path` as durable as its bytes (fsync(2)).

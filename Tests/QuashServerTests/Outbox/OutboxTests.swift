@@ -140,6 +140,22 @@ import Testing
         #expect(throws: StartFailure.self) { try open(at: "/dev/null") }
     }
 
+    /// The lock belongs to the name: a process that waited for a file that was replaced meanwhile holds the wrong one.
+    @Test func S2_ofTwoThatStartTogetherOneHasTheOutbox() throws {
+        for attempt in 0..<5 {
+            let path = folder.path("outbox-\(attempt)")
+            let first = try open(at: path)
+            #expect(try append(tokens(0..<100), to: first))
+            first.close()
+            let opened = Recorder<Outbox?>()
+            let threads = (0..<2).map { _ in TestThread { opened.record(try? open(at: path)) } }
+            for thread in threads { thread.join() }
+            let outboxes = opened.all.compactMap { $0 }
+            #expect(outboxes.count == 1, "attempt \(attempt)")
+            for outbox in outboxes { outbox.close() }
+        }
+    }
+
     @Test func whatHasExpiredIsLeftOutAndTheFileStaysSmall() throws {
         let outbox = try open()
         let longAgo = UInt32(ClockReading.now().wall.seconds) - UInt32(FeedScript.retainSeconds) - 200
