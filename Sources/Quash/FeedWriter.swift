@@ -1,9 +1,8 @@
 /// The writing side of the feed, as a pure state machine: events and time in, actions out.
 ///
-/// A revocation is first made durable in this issuer's own outbox, then committed to Redis, then answered. So whatever
-/// was answered can be restored when Redis loses its data: a **run** (`RecoveryRun`) commits everything of the outbox
-/// that the live set lacks, and only when every issuer has made one does a new epoch open and grant leases (invariant
-/// S5).
+/// A revocation is first made durable in this issuer's own outbox, then committed to Redis, then answered. So when
+/// Redis loses its data, every revocation that was answered can be restored: a **run** (`RecoveryRun`) commits all of
+/// the outbox that the live set lacks. A new epoch grants leases only when every issuer has made one (invariant S5).
 ///
 /// A run is made when the connection is new, when no epoch is there, and after a commit of which nobody knows whether
 /// it was stored.
@@ -12,8 +11,6 @@
 public struct FeedWriter: Sendable {
     /// Who writes.
     public struct Settings: Sendable {
-        /// This issuer's name.
-        public let issuer: String
         /// All issuers of the feed, this one among them.
         public let issuers: [String]
         /// How long a Redis that was replaced may go on serving.
@@ -21,7 +18,6 @@ public struct FeedWriter: Sendable {
 
         /// `issuers` are all that write to the feed; this one is one of them whether it is named or not.
         public init(issuer: String, issuers: [String], fence: Duration = .zero) {
-            self.issuer = issuer
             self.fence = fence
             self.issuers = issuers.contains(issuer) ? issuers : issuers + [issuer]
         }
@@ -34,14 +30,18 @@ public struct FeedWriter: Sendable {
     public struct Commit: Equatable, Sendable {
         /// 1 to ``RevocationCodec/maxRevocationsPerCommit``.
         public let revocations: [Revocation]
+        /// The ends of the sessions among them, which issuers keep for longer.
+        public let ends: [SessionEnd]
         /// A retry with the same one stores nothing twice; empty for none.
         public let requestID: String
         /// Every validator shall tell at once that it has applied it.
         public let isAwaited: Bool
 
         /// What shall be committed, and how.
-        public init(revocations: [Revocation], requestID: String = "", isAwaited: Bool = false) {
-            self.revocations = revocations
+        public init(
+            revocations: [Revocation], ends: [SessionEnd] = [], requestID: String = "", isAwaited: Bool = false
+        ) {
+            (self.revocations, self.ends) = (revocations, ends)
             self.requestID = requestID
             self.isAwaited = isAwaited
         }
@@ -59,7 +59,7 @@ public struct FeedWriter: Sendable {
     /// What the driver has to do.
     public enum Action: Equatable, Sendable {
         /// Make these durable, then call ``FeedWriter/persisted(_:now:)``.
-        case persist(ID, [Revocation])
+        case persist(ID, Commit)
         case commit(ID, Commit, Epoch)
         case answer(ID, Outcome)
         /// Begin an epoch unless one is there. One that is `over` does not count: it ends by this.
@@ -153,7 +153,7 @@ public struct FeedWriter: Sendable {
         let id = nextID
         nextID += 1
         pending[id] = Pending(commit: commit)
-        return (id, [.persist(id, commit.revocations)])
+        return (id, [.persist(id, commit)])
     }
 
     /// The revocations of a commit are durable.
@@ -179,8 +179,8 @@ public struct FeedWriter: Sendable {
         case .elsewhere(let other):
             // It was sent before this issuer came to that epoch itself.
             return other == epoch ? send(id, now) : elsewhere(id, waiting.attempts + 1, now)
-        case .recovering:
-            return elsewhere(id, waiting.attempts + 1, now)
+        case .recovering: return elsewhere(id, waiting.attempts + 1, now)
+        case .displaced: return giveUp(id)
         }
     }
 

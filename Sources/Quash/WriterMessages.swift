@@ -28,6 +28,8 @@ public enum RevokeReply: Equatable, Sendable {
     /// Another epoch is there.
     case elsewhere(Epoch)
     case recovering
+    /// Another start of this issuer is registered: this one may not commit.
+    case displaced
 }
 
 /// What the `restored` script answers.
@@ -111,5 +113,34 @@ public struct Acknowledgement: Equatable, Sendable {
         else { return nil }
         self.init(
             node: String(decoding: parts[2], as: UTF8.self), position: FeedPosition(epoch: epoch, sequence: applied))
+    }
+}
+
+/// What the `register` script answers.
+public enum RegisterReply: Equatable, Sendable {
+    /// The name is bound to this outbox, and commits of this start are taken.
+    case registered
+    /// The name is bound to this other outbox.
+    case taken(Nonce)
+    /// Another start is registered with this outbox, of which this one knows nothing.
+    case copied
+    /// Redis knows of this many commits, more than the outbox holds.
+    case behind(count: UInt64)
+}
+
+/// An issuer as the registry of issuers has it.
+public struct RegisteredIssuer: Equatable, Sendable {
+    /// Its name.
+    public let name: String
+    /// The outbox that the name is bound to.
+    public let outbox: Nonce
+    /// The start whose commits are taken.
+    public let start: Nonce
+
+    /// One line of the registry of issuers.
+    public init(name: String, outbox: Nonce, start: Nonce) {
+        self.name = name
+        self.outbox = outbox
+        self.start = start
     }
 }

@@ -220,6 +220,24 @@ struct AdminCommandTests {
         #expect(nobody.output == "the feed waits for no issuer\n")
     }
 
+    @Test func recoverShowsWhyAnIssuerIsRefusedAndReplacesABinding() throws {
+        let (shown, _) = try ask(
+            ["recover"],
+            [
+                "GET /admin/v1/recovery": (
+                    200, #"{"waiting_for":[],"problem":"its name is taken","bound_to":"0123456789abcdef"}"#
+                )
+            ])
+        #expect(shown.output == "the feed waits for no issuer\nthis issuer is refused: its name is taken\n")
+        let (replaced, request) = try ask(
+            ["recover", "--replace", "0123456789abcdef"],
+            ["POST /admin/v1/recovery": (202, #"{"replace":"0123456789abcdef"}"#)])
+        #expect(replaced.output == "the outbox 0123456789abcdef is replaced by that of this issuer\n")
+        #expect(request?.body == #"{"replace":"0123456789abcdef"}"#)
+        let (both, _) = try ask(["recover", "--replace", "0123456789abcdef", "--without", "b"], [:])
+        #expect(both.exit == .code(2))
+    }
+
     @Test func recoverGoesOnWithoutWhoIsGone() throws {
         let (result, request) = try ask(
             ["recover", "--without", "b"], ["POST /admin/v1/recovery": (202, #"{"without":["b"]}"#)])

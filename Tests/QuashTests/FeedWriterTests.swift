@@ -50,7 +50,7 @@ import Testing
         var writer = open()
         let commit = FeedWriter.Commit(revocations: [.token(1)], requestID: "x", isAwaited: true)
         let (id, actions) = writer.publish(commit)
-        #expect(actions == [.persist(id, [.token(1)])])
+        #expect(actions == [.persist(id, commit)])
         #expect(writer.persisted(id, now: now(10)) == [.commit(id, commit, .first)])
         #expect(writer.committed(id, stored(7), now: now(11)) == [.answer(id, stored(7))])
         #expect(writer.committed(id, stored(7), now: now(12)).isEmpty, "answered once")

@@ -11,16 +11,22 @@ final class IssuerProcess {
     init(_ name: String, boot: Int, on machine: Machine, _ disk: Disk, in world: World) {
         self.machine = machine
         let outbox = SimulatedOutbox(machine, disk, in: world)
+        let identity = IssuerIdentity(
+            name: name, outbox: disk.outbox, start: world.start(), earlierStarts: disk.starts)
+        disk.begin(identity.start)
         link = CommandLink(machine, in: world)
         publisher = SimulatedPublisher(
             FeedWriter.Settings(
                 issuer: name, issuers: world.issuerNames, fence: .nanoseconds(world.schedule.fence)),
-            on: machine, link: link, outbox: outbox,
-            disk: disk, in: world)
+            by: identity, on: machine, link: link, outbox: outbox, disk: disk, in: world)
         observer = SimulatedObserver(on: machine, link: link, in: world)
         follower = SimulatedFollower(
             "\(Registry.issuerPrefix)\(name)/\(boot)", on: machine, outbox: outbox, in: world)
         let (publisher, observer) = (publisher, observer)
+        observer.issuersRead = { [unowned publisher, unowned follower, unowned machine] epoch, issuers in
+            let isCaughtUp = follower.lease.holds(at: machine.now) && follower.feed.position?.epoch == epoch
+            publisher.observed(issuers, isCaughtUp: isCaughtUp)
+        }
         publisher.entered = { [unowned observer] in observer.entered($0, lease: $1) }
         link.stateChanged = { [unowned publisher] in publisher.connectionChanged(isUp: $0) }
         // The feed has a thread of its own.

@@ -2,6 +2,22 @@ import Quash
 
 /// The scripts of `Sources/QuashServer/Scripts`, each line for line.
 extension ModelRedis {
+    // MARK: register.lua
+
+    mutating func register(_ identity: IssuerIdentity, count: UInt64, replacing replaced: Nonce?) -> RegisterReply {
+        for (outbox, line) in issuers where outbox != identity.outbox && line.name == identity.name {
+            if outbox != replaced { return .taken(outbox) }
+        }
+        if let line = issuers[identity.outbox] {
+            let isKnown = line.start == identity.start || identity.earlierStarts.contains(line.start)
+            if replaced != identity.outbox, !isKnown { return .copied }
+            if line.count > count { return .behind(count: line.count) }
+        }
+        if let replaced, replaced != identity.outbox { issuers[replaced] = nil }
+        issuers[identity.outbox] = IssuerLine(start: identity.start, count: count, name: identity.name)
+        return .registered
+    }
+
     // MARK: begin.lua
 
     mutating func begin(
@@ -51,11 +67,12 @@ extension ModelRedis {
     // MARK: revoke.lua
 
     mutating func revoke(
-        _ commit: FeedWriter.Commit, to epoch: Epoch, _ limits: Limits
+        _ commit: FeedWriter.Commit, to epoch: Epoch, by issuer: IssuerIdentity, count: UInt64, _ limits: Limits
     ) -> (reply: RevokeReply, message: FeedMessage?) {
         expire()
         guard let current else { return (.recovering, nil) }
         guard epoch == current.nonce else { return (.elsewhere(current.nonce), nil) }
+        guard let line = issuers[issuer.outbox], line.start == issuer.start else { return (.displaced, nil) }
         if let request = requests[commit.requestID], request.position.epoch == current.nonce {
             return (.stored(request.position, registry), nil)
         }
@@ -77,6 +94,7 @@ extension ModelRedis {
         }
         for (period, bytes) in parts.sorted(by: { $0.key < $1.key }) { keep(bytes, in: period, limits) }
         let position = FeedPosition(epoch: current.nonce, sequence: next)
+        issuers[issuer.outbox]?.count = max(line.count, count)
         if !commit.requestID.isEmpty { remember(commit.requestID, at: position, for: limits.retainSeconds) }
         guard current.isOpen else { return (.stored(position, Registry(entries: [])), nil) }
         let awaiting = commit.isAwaited ? nodes.count : 0
@@ -151,18 +169,19 @@ extension ModelRedis {
     // MARK: restored.lua
 
     mutating func restored(
-        _ epoch: Epoch, issuer: String, needed: [String], excused: [String]
+        _ epoch: Epoch, issuer: String, needed: [String], excused: [String], bound: String
     ) -> RestoredReply {
         guard let current else { return .recovering }
         guard epoch == current.nonce else { return .elsewhere(current.nonce) }
         if current.isOpen { return .open }
         restored[issuer] = needed.joined(separator: ",")
+        if !bound.isEmpty { restored[bound] = "" }
         for name in excused { restored["!" + name] = "" }
         var missing: Set<String> = []
         for names in restored.values {
-            for name in names.split(separator: ",").map(String.init)
-            where restored[name] == nil && restored["!" + name] == nil {
-                missing.insert(name)
+            for name in names.split(separator: ",").map(String.init) {
+                let issuer = String(name.prefix { $0 != "#" })
+                if restored[name] == nil, restored["!" + issuer] == nil { missing.insert(issuer) }
             }
         }
         guard missing.isEmpty else { return .waiting(missing.sorted()) }
@@ -176,9 +195,13 @@ extension ModelRedis {
     mutating func leave(_ node: String) { nodes[node] = nil }
 
     /// Nil while no epoch is open.
-    var registryOfOpenEpoch: (head: FeedPosition, registry: Registry)? {
+    var registryOfOpenEpoch: (head: FeedPosition, registry: Registry, issuers: [RegisteredIssuer])? {
         guard let current, current.isOpen else { return nil }
-        return (FeedPosition(epoch: current.nonce, sequence: sequence ?? 0), registry)
+        let lines = issuers.sorted { $0.key.description < $1.key.description }
+        return (
+            FeedPosition(epoch: current.nonce, sequence: sequence ?? 0), registry,
+            lines.map { RegisteredIssuer(name: $0.value.name, outbox: $0.key, start: $0.value.start) }
+        )
     }
 
     mutating func forget(_ entries: [Registry.Entry]) -> Int {

@@ -50,9 +50,16 @@ struct ModelRedis: Equatable, Sendable {
         let version: String
     }
 
+    /// A line of the registry of issuers but for the outbox.
+    struct IssuerLine: Equatable, Sendable {
+        var start: Nonce
+        var count: UInt64
+        var name: String
+    }
+
     /// A key, for faults that lose one.
     enum Key: CaseIterable, Sendable {
-        case epoch, sequence, log, directory, nodes, restored
+        case epoch, sequence, log, directory, nodes, restored, issuers
     }
 
     /// The process that serves this data.
@@ -69,6 +76,7 @@ struct ModelRedis: Equatable, Sendable {
     var nodesEpoch: Epoch?
     var nodes: [String: Grant] = [:]
     var restored: [String: String] = [:]
+    var issuers: [Nonce: IssuerLine] = [:]
     private(set) var requests: [String: Request] = [:]
 
     init(runID: String) { self.runID = runID }
@@ -98,6 +106,7 @@ struct ModelRedis: Equatable, Sendable {
         case .directory: (directoryEpoch, directory) = (nil, [:])
         case .nodes: (nodesEpoch, nodes) = (nil, [:])
         case .restored: restored = [:]
+        case .issuers: issuers = [:]
         }
     }
 

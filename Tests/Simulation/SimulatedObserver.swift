@@ -9,6 +9,7 @@ final class SimulatedObserver {
     private var confirmations: Confirmations
     private var answers: [Confirmations.ID: (Bool) -> Void] = [:]
     private var timers: UInt64 = 0
+    var issuersRead: (Epoch, [RegisteredIssuer]) -> Void = { _, _ in }
 
     init(on machine: Machine, link: CommandLink, in world: World) {
         self.machine = machine
@@ -52,6 +53,7 @@ final class SimulatedObserver {
         case .readRegistry:
             link.evaluate({ $0.data.registryOfOpenEpoch }) { [self] result in
                 if case .success(let reply?) = result {
+                    issuersRead(reply.head.epoch, reply.issuers)
                     perform(confirmations.received(reply.registry, of: reply.head.epoch, now: machine.now))
                 } else {
                     perform(confirmations.readFailed(now: now))

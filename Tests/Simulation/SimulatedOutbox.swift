@@ -2,6 +2,12 @@ import Quash
 
 /// What an issuer has on its disk: it outlives the process.
 final class Disk {
+    let outbox: Nonce
+    private(set) var starts: [Nonce] = []
+    /// Commits that this issuer appended itself.
+    private(set) var count: UInt64 = 0
+    private(set) var bindings: [Nonce: String] = [:]
+    private(set) var hasLostRecords = false
     private(set) var entered: [Epoch] = []
     private(set) var revocations: [Revocation] = []
     /// What this issuer took itself or heard, as a set.
@@ -14,7 +20,20 @@ final class Disk {
         self.tokens |= tokens
     }
 
+    init(outbox: Nonce) { self.outbox = outbox }
+
     func enter(_ epoch: Epoch) { entered.append(epoch) }
+
+    func begin(_ start: Nonce) { starts.append(start) }
+
+    func counted() { count += 1 }
+
+    func bind(_ outbox: Nonce, to name: String?) { bindings[outbox] = name }
+
+    func noteLoss(_ hasLostRecords: Bool, count: UInt64 = 0) {
+        self.hasLostRecords = hasLostRecords
+        self.count = max(self.count, count)
+    }
 
     /// Written, and not yet known to be durable.
     var inFlight: [Revocation] = []
@@ -126,6 +145,7 @@ final class SimulatedOutbox {
         case .append(let revocations, let done):
             if !isFull {
                 disk.append(revocations, world.tokens.set(of: revocations))
+                disk.counted()
                 add(revocations)
             }
             answer { done(!isFull) }

@@ -13,6 +13,9 @@ final class SimulatedPublisher {
     private let link: CommandLink
     private let outbox: SimulatedOutbox
     private let settings: FeedWriter.Settings
+    private let disk: Disk
+    private var registration: IssuerRegistration
+    private var registrationTimers: UInt64 = 0
     private var writer: FeedWriter
     private var answers: [FeedWriter.ID: (Stored?) -> Void] = [:]
     private var wakes: UInt64 = 0
@@ -20,7 +23,8 @@ final class SimulatedPublisher {
     var entered: (Epoch, Duration) -> Void = { _, _ in }
 
     init(
-        _ settings: FeedWriter.Settings, on machine: Machine, link: CommandLink, outbox: SimulatedOutbox,
+        _ settings: FeedWriter.Settings, by identity: IssuerIdentity, on machine: Machine, link: CommandLink,
+        outbox: SimulatedOutbox,
         disk: Disk, in world: World
     ) {
         self.settings = settings
@@ -28,6 +32,9 @@ final class SimulatedPublisher {
         self.link = link
         self.outbox = outbox
         self.world = world
+        self.disk = disk
+        registration = IssuerRegistration(
+            identity: identity, bindings: disk.bindings, hasLostRecords: disk.hasLostRecords)
         writer = FeedWriter(
             settings: settings, entered: Array(disk.entered.suffix(FeedWriter.maxEntered)), now: machine.now.boot)
     }
@@ -38,12 +45,21 @@ final class SimulatedPublisher {
 
     /// Commits a revocation; nil when it is not known to be stored.
     func publish(_ commit: FeedWriter.Commit, answer: @escaping (Stored?) -> Void) {
+        guard registration.problem == nil else { return answer(nil) }
         let (id, actions) = writer.publish(commit)
         answers[id] = answer
         perform(actions)
     }
 
-    func connectionChanged(isUp: Bool) { perform(isUp ? writer.connected(now: now) : writer.disconnected()) }
+    func connectionChanged(isUp: Bool) {
+        guard !isUp else { return perform(registration.connected(now: now)) }
+        perform(writer.disconnected())
+        registration.disconnected()
+    }
+
+    func observed(_ issuers: [RegisteredIssuer], isCaughtUp: Bool) {
+        perform(registration.observed(issuers, now: now) + (isCaughtUp ? registration.caughtUp() : []))
+    }
 
     func recoveryNeeded() { perform(writer.recoveryNeeded(now: now)) }
 
@@ -51,14 +67,44 @@ final class SimulatedPublisher {
 
     func excuse(_ names: [String]) { perform(writer.excuse(names, now: now)) }
 
+    private func perform(_ actions: [IssuerRegistration.Action]) {
+        for action in actions { perform(action) }
+    }
+
+    private func perform(_ action: IssuerRegistration.Action) {
+        switch action {
+        case .register(let replaced):
+            let (identity, count) = (registration.identity, disk.count)
+            link.evaluate({ $0.data.register(identity, count: count, replacing: replaced) }) { [self] result in
+                switch result {
+                case .success(let reply): perform(registration.answered(reply, now: now))
+                case .failure: perform(registration.failed(now: now))
+                }
+            }
+        case .registered: perform(writer.connected(now: now))
+        case .refused: perform(writer.disconnected())
+        case .noteLoss(let count):
+            disk.noteLoss(true, count: count)
+            perform(registration.lossNoted(isDurable: true, now: now))
+        case .noteRestored: disk.noteLoss(false)
+        case .bind(let outbox, let name): disk.bind(outbox, to: name)
+        case .wake(let instant):
+            registrationTimers += 1
+            machine.after(world.timerDelay(instant, on: machine)) { [self, registrationTimers] in
+                guard registrationTimers == self.registrationTimers else { return }
+                perform(registration.deadlineReached(now: now))
+            }
+        }
+    }
+
     private func perform(_ actions: [FeedWriter.Action]) {
         for action in actions { perform(action) }
     }
 
     private func perform(_ action: FeedWriter.Action) {
         switch action {
-        case .persist(let id, let revocations):
-            outbox.append(revocations) { [self] isDurable in
+        case .persist(let id, let commit):
+            outbox.append(commit.revocations) { [self] isDurable in
                 perform(isDurable ? writer.persisted(id, now: now) : writer.persistFailed(id))
             }
         case .commit(let id, let commit, let epoch): send(id, commit, epoch)
@@ -81,6 +127,8 @@ final class SimulatedPublisher {
         case .restore(let revocations, let epoch):
             revoke(FeedWriter.Commit(revocations: revocations), epoch) { [self] in
                 answered($0) { writer.restored($0, now: now) }
+                guard case .success(.displaced) = $0 else { return }
+                displaced()
             }
         case .declareRestored(let epoch, let excused): declare(epoch, excused)
         case .wake(let instant):
@@ -103,20 +151,28 @@ final class SimulatedPublisher {
     private func send(_ id: FeedWriter.ID, _ commit: FeedWriter.Commit, _ epoch: Epoch) {
         revoke(commit, epoch) { [self] result in
             switch result {
-            case .success(let reply): perform(writer.committed(id, reply, now: now))
+            case .success(let reply):
+                perform(writer.committed(id, reply, now: now))
+                if reply == .displaced { displaced() }
             case .failure: perform(writer.commitFailed(id, now: now))
             }
         }
+    }
+
+    private func displaced() {
+        perform(writer.disconnected())
+        perform(registration.displaced(now: now))
     }
 
     private func revoke(
         _ commit: FeedWriter.Commit, _ epoch: Epoch, answer: @escaping (Result<RevokeReply, Failure>) -> Void
     ) {
         let (world, limits) = (world, world.settings.limits)
+        let (identity, count) = (registration.identity, disk.count)
         link.evaluate(
             { redis in
                 let head = redis.data.sequence
-                let (reply, message) = redis.data.revoke(commit, to: epoch, limits)
+                let (reply, message) = redis.data.revoke(commit, to: epoch, by: identity, count: count, limits)
                 if case .stored(let position, _) = reply, redis.data.sequence != head {
                     world.history.committed(commit.revocations, at: position)
                 }
@@ -139,12 +195,16 @@ final class SimulatedPublisher {
     }
 
     private func declare(_ epoch: Epoch, _ excused: [String]) {
-        let (world, settings) = (world, settings)
+        let world = world
+        let (issuer, needed) = (registration.restoredName, registration.needed(settings.issuers))
+        let identity = registration.identity
+        let bound =
+            registration.hasLostRecords ? "" : IssuerRegistration.bound(identity.name, to: identity.outbox)
         link.evaluate({ redis in
             let wasOpen = redis.data.current?.isOpen ?? false
             let missing = excused.filter { redis.data.restored[$0] == nil }
             let reply = redis.data.restored(
-                epoch, issuer: settings.issuer, needed: settings.issuers, excused: excused)
+                epoch, issuer: issuer, needed: needed, excused: excused, bound: bound)
             if reply == .open, !wasOpen { world.history.opened(epoch, at: redis, without: missing) }
             return reply
         }) { [self] in answered($0) { writer.declared($0, now: now) } }

@@ -52,7 +52,7 @@ final class World {
         }
         validators = Array(repeating: nil, count: schedule.validators)
         issuers = Array(repeating: nil, count: schedule.issuers)
-        disks = (0..<schedule.issuers).map { _ in Disk() }
+        disks = (0..<schedule.issuers).map { _ in Disk(outbox: start()) }
         taken = Array(repeating: 0, count: schedule.issuers)
     }
 
@@ -107,6 +107,12 @@ final class World {
     func nonce() -> Epoch {
         guard let epoch = Epoch(hexadecimal(16)) else { preconditionFailure("16 hexadecimal digits are an epoch") }
         return epoch
+    }
+
+    /// Of an outbox, or of a start of an issuer.
+    func start() -> Nonce {
+        guard let nonce = Nonce(hexadecimal(16)) else { preconditionFailure("16 hexadecimal digits are a nonce") }
+        return nonce
     }
 
     /// From one machine to another, most often quickly.

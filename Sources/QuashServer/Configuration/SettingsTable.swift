@@ -159,13 +159,13 @@ package enum SettingsTable {
     }
 }
 
-/// gethostname(2), up to its first dot; empty when the call fails.
+/// gethostname(2), with its domain where it has one; empty when the call fails.
 private func hostName() -> String {
     // HOST_NAME_MAX is 64 on Linux; the last byte stays zero whatever the call does.
     var buffer = [CChar](repeating: 0, count: 65)
     // SAFETY: gethostname(2) writes at most the given count of bytes behind the pointer.
     guard unsafe gethostname(&buffer, buffer.count - 1) == 0 else { return "" }
-    let name = buffer.prefix { $0 != 0 && $0 != CChar(UInt8(ascii: ".")) }
+    let name = buffer.prefix { $0 != 0 }
     return String(decoding: name.map { UInt8(bitPattern: $0) }, as: UTF8.self)
 }
 

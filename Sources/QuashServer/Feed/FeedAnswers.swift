@@ -77,6 +77,28 @@ extension LiveDirectory {
     }
 }
 
+extension RegisterReply {
+    init(_ value: RESPValue) throws(FeedAnswerError) {
+        var answer = try AnswerReader(value, of: FeedScript.register)
+        switch try answer.text() {
+        case "registered": self = .registered
+        case "taken": self = .taken(try answer.next { $0.text.flatMap { Nonce($0) } })
+        case "copied": self = .copied
+        case "behind": self = .behind(count: try answer.next { $0.text.flatMap { UInt64($0) } })
+        default: throw FeedAnswerError(script: FeedScript.register)
+        }
+    }
+}
+
+extension RegisteredIssuer {
+    /// - Parameter line: `<outbox> <start> <count> <name>`.
+    fileprivate init?(line: Substring) {
+        let fields = line.split(separator: " ", maxSplits: 3)
+        guard fields.count == 4, let outbox = Nonce(fields[0]), let start = Nonce(fields[1]) else { return nil }
+        self.init(name: String(fields[3]), outbox: outbox, start: start)
+    }
+}
+
 extension BeginReply {
     init(_ value: RESPValue) throws(FeedAnswerError) {
         var answer = try AnswerReader(value, of: FeedScript.begin)
@@ -115,6 +137,7 @@ extension RevokeReply {
         case "stored": self = .stored(try answer.position(), Registry(try answer.text()))
         case "elsewhere": self = .elsewhere(try answer.epoch())
         case "recovering": self = .recovering
+        case "displaced": self = .displaced
         default: throw FeedAnswerError(script: FeedScript.revoke)
         }
     }
@@ -154,6 +177,8 @@ extension Registry.Entry {
 struct NodesReply: Equatable {
     let head: FeedPosition
     let registry: Registry
+    /// Lines that are none are left out.
+    let issuers: [RegisteredIssuer]
 
     init?(_ value: RESPValue) throws(FeedAnswerError) {
         var answer = try AnswerReader(value, of: FeedScript.nodes)
@@ -164,5 +189,6 @@ struct NodesReply: Equatable {
         }
         head = try answer.position()
         registry = Registry(try answer.text())
+        issuers = try answer.text().split(separator: "\n").compactMap { RegisteredIssuer(line: $0) }
     }
 }

@@ -16,8 +16,8 @@ final class FeedFollower {
         var feed: Feed.Settings
         var maxRevocations: Int
         var clockSkew: Duration
-        /// How much longer than its expiry this process remembers the revocation of a session: an issuer refuses the
-        /// session's refresh token too, even if Redis should forget that the session ended.
+        /// How much longer than the revocation of a session an issuer remembers that the session has ended, unless its
+        /// outbox knows that better: it refuses the session's refresh token too, even if Redis should forget the end.
         var sessionRetention: Duration = .zero
         /// All decisions that this process has made; nil where it makes none.
         var decisions: (@Sendable () -> UInt64)?
@@ -62,16 +62,9 @@ final class FeedFollower {
     /// Called when a lease is granted after there was none.
     var leaseBegan: () -> Void = {}
     /// An issuer keeps what it hears, and states a position only once everything before it is durable.
-    var mirror: Mirror?
+    var mirror: FeedMirror?
     /// Counts renewals, because one that waits for the mirror may be overtaken by the next.
     private var renewals: UInt64 = 0
-
-    /// Where revocations are kept beside the index.
-    struct Mirror {
-        let keep: ([Revocation]) -> Void
-        /// Answers, on the follower's loop, whether all that was kept before is durable.
-        let flush: (_ done: @escaping (Bool) -> Void) -> Void
-    }
 
     init(
         on loop: Loop, settings: Settings, index: RevocationIndex, lease: Lease, status: FeedStatus,
@@ -100,6 +93,15 @@ final class FeedFollower {
         subscriber = RedisSubscriber(on: loop, options: settings.redis, channels: [FeedScript.channel]) {
             [weak self] in self?.heard($0)
         }
+        guard let mirror else { return follow() }
+        // The end of a session is in the index before any token is judged by it.
+        mirror.ends { [weak self] ends in
+            guard let self, !isLeaving, put(ends.map(\.revocation)) else { return }
+            follow()
+        }
+    }
+
+    private func follow() {
         subscriber?.start()
         client?.start()
     }
@@ -244,10 +246,17 @@ final class FeedFollower {
     }
 
     private func apply(_ revocations: [Revocation]) -> Bool {
+        let ends = mirror == nil ? [] : revocations.compactMap(end)
+        mirror?.keep(revocations, ends)
+        guard put(revocations), put(ends.map(\.revocation)) else { return false }
+        metrics.applied(revocations)
+        return true
+    }
+
+    /// - Returns: false when the index refused them.
+    private func put(_ revocations: [Revocation]) -> Bool {
         do {
-            mirror?.keep(revocations)
-            try writer.apply(settings.sessionRetention == .zero ? revocations : revocations.map(prolonged))
-            metrics.applied(revocations)
+            try writer.apply(revocations)
             tellIfCut()
             return true
         } catch {
@@ -264,11 +273,11 @@ final class FeedFollower {
         log.record(isCutTold ? .indexCut : .indexRoomy, ["max-revocations": "\(settings.maxRevocations)"])
     }
 
-    private func prolonged(_ revocation: Revocation) -> Revocation {
-        guard revocation.key.kind == .session else { return revocation }
+    /// The end of the session that a revocation names; nil when it names none, or only a part of its tokens.
+    private func end(_ revocation: Revocation) -> SessionEnd? {
+        guard revocation.key.kind == .session, revocation.issuedBefore == nil else { return nil }
         let seconds = Int64(revocation.expiresAtSeconds) + settings.sessionRetention.components.seconds
-        return Revocation(
-            key: revocation.key, issuedBefore: revocation.issuedBefore, expiresAtSeconds: UInt32(clamping: seconds))
+        return SessionEnd(session: revocation.key, untilSeconds: UInt32(clamping: seconds))
     }
 
     private func extend(_ grant: LeaseGrant) {

@@ -3,6 +3,7 @@ import QuashRedis
 
 /// The scripts of the feed, and how their arguments and answers are written. The scripts themselves are in `Scripts/`.
 enum FeedScript {
+    static let register = script("register", PackageResources.register_lua)
     static let begin = script("begin", PackageResources.begin_lua)
     static let restored = script("restored", PackageResources.restored_lua)
     static let revoke = script("revoke", PackageResources.revoke_lua)
@@ -62,10 +63,22 @@ enum FeedScript {
         ]
     }
 
-    static func restoredArguments(_ epoch: Epoch, _ settings: FeedWriter.Settings, excused: [String]) -> [[UInt8]] {
-        [
-            text(epoch), text(settings.issuer), text(settings.issuers.joined(separator: ",")),
-            text(excused.joined(separator: ",")),
+    static func registerArguments(_ identity: IssuerIdentity, count: UInt64, replacing: Nonce?) -> [[UInt8]] {
+        let starts = (identity.earlierStarts + [identity.start]).map(\.description)
+        return [
+            text(identity.name), text(identity.outbox), text(identity.start),
+            text(" \(starts.joined(separator: " ")) "), text(count), text(replacing?.description ?? ""),
+        ]
+    }
+
+    static func restoredArguments(
+        _ epoch: Epoch, _ registration: IssuerRegistration, issuers: [String], excused: [String]
+    ) -> [[UInt8]] {
+        let identity = registration.identity
+        let bound = IssuerRegistration.bound(identity.name, to: identity.outbox)
+        return [
+            text(epoch), text(registration.restoredName), text(registration.needed(issuers).joined(separator: ",")),
+            text(excused.joined(separator: ",")), text(registration.hasLostRecords ? "" : bound),
         ]
     }
 
@@ -76,7 +89,10 @@ enum FeedScript {
         }
     }
 
-    static func revokeArguments(_ commit: FeedWriter.Commit, to epoch: Epoch) -> [[UInt8]] {
+    /// - Parameter count: how many commits of the issuer its outbox holds, with this one.
+    static func revokeArguments(
+        _ commit: FeedWriter.Commit, to epoch: Epoch, by issuer: IssuerIdentity, count: UInt64
+    ) -> [[UInt8]] {
         precondition(
             commit.revocations.count <= RevocationCodec.maxRevocationsPerCommit, "too many revocations in one commit")
         var periods: [UInt32: [UInt8]] = [:]
@@ -87,7 +103,7 @@ enum FeedScript {
         let fixed = [
             text(epoch), text(commit.requestID), text(commit.isAwaited ? 1 : 0), text(maxLogCommits),
             text(LivePage.chunkBytes), text(LivePage.periodSeconds), text(retainSeconds),
-            RevocationCodec.encode(commit.revocations),
+            text("\(issuer.outbox) \(issuer.start) \(count)"), RevocationCodec.encode(commit.revocations),
         ]
         return fixed + periods.sorted { $0.key < $1.key }.flatMap { [text($0.key), $0.value] }
     }

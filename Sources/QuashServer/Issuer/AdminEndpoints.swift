@@ -211,14 +211,25 @@ final class AdminEndpoints {
     // MARK: /admin/v1/recovery
 
     func showRecovery(_ exchange: HTTPExchange) {
-        exchange.send(json: ["waiting_for": .array(publisher.waitingFor.map { .string($0) })])
+        var json = JSONObject()
+        json["waiting_for"] = .array(publisher.waitingFor.map { .string($0) })
+        if let problem = publisher.problem {
+            json["problem"] = .string("\(problem)")
+            json["bound_to"] = .string("\(problem.outbox)")
+        }
+        exchange.send(json: .object(json))
     }
 
-    /// Opens the epoch without the issuers that the body names: an operator's word that they will not come back.
+    /// Opens the epoch without the issuers that the body names, or binds the name of this one to its outbox instead of
+    /// the one that the body names: an operator's word that these will not come back.
     func recover(_ request: borrowing HTTPRequest, _ exchange: HTTPExchange, by actor: AuditActor) {
         let exchange = AuditedExchange(exchange, .feedRecover, by: actor, in: audit)
         do throws(Problem) {
-            let body = try ObjectReader(request.body.array, allowing: ["without"])
+            let body = try ObjectReader(request.body.array, allowing: ["without", "replace"])
+            if let outbox = try body.text("replace", maxBytes: 128) {
+                guard !body.has("without") else { throw Problem(.badRequest, "give either without or replace") }
+                return try replace(outbox, exchange)
+            }
             let names = try body.texts("without", maxCount: 16, maxBytes: 128) ?? []
             guard !names.isEmpty else { throw Problem(.badRequest, "without is missing: which issuers are gone?") }
             let waitingFor = publisher.waitingFor
@@ -235,6 +246,15 @@ final class AdminEndpoints {
         } catch {
             exchange.send(error)
         }
+    }
+
+    private func replace(_ outbox: String, _ exchange: AuditedExchange) throws(Problem) {
+        guard let other = Nonce(outbox) else { throw Problem(.badRequest, "replace is 16 hexadecimal digits") }
+        guard publisher.replace(other) else {
+            let holder = publisher.problem.map { "is bound to \($0.outbox)" } ?? "is bound to its own outbox"
+            throw Problem(.conflict, "the name of this issuer \(holder), not to \(other)")
+        }
+        exchange.send(.accepted, json: ["replace": .string(outbox)], result: "done", targets: [outbox])
     }
 
     private static func refuse(

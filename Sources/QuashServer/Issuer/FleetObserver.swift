@@ -34,6 +34,9 @@ final class FleetObserver {
     private(set) var lastHead: (position: FeedPosition, at: BootInstant)?
     /// Called after each reading of the registry.
     var wasRead: () -> Void = {}
+    /// Called with the issuers of an open epoch, and whether this one holds a lease in it: then all that the feed holds
+    /// is in its outbox.
+    var issuersRead: ([RegisteredIssuer], _ isCaughtUp: Bool) -> Void = { _, _ in }
     private let issuers: Set<String>
     private let unnamedIssuers: Locked<UnnamedIssuers>
     private let leaseEpoch: () -> Epoch?
@@ -132,8 +135,9 @@ final class FleetObserver {
             [weak self] result in
             let reply = Result { try NodesReply(try result.get()) }
             answer(reply)
-            guard let self, let epoch = (try? reply.get())?.head.epoch, epoch == fleet.epoch else { return }
-            inspect(standsInIt: epoch == leaseEpoch)
+            guard let self, let nodes = try? reply.get(), nodes.head.epoch == fleet.epoch else { return }
+            issuersRead(nodes.issuers, nodes.head.epoch == leaseEpoch)
+            inspect(standsInIt: nodes.head.epoch == leaseEpoch)
         }
     }
 

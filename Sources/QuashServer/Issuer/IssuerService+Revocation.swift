@@ -53,7 +53,8 @@ extension IssuerService {
         if hasEnded(session), wait == .stored, let position = feedPosition() {
             return answer(.success(Revoked(position: position, status: .stored)))
         }
-        publish([sessionRevocation(session, record)], wait: wait, answer: answer)
+        publish(
+            [sessionRevocation(session, record)], ends: [sessionEnd(session, record)], wait: wait, answer: answer)
     }
 
     /// Ends every session of these subjects, and refuses every token that was issued to them until now.
@@ -73,7 +74,8 @@ extension IssuerService {
             endInStore(sessions, for: all, answer: answer) { [self] records in
                 // The whole of it first: a retry finds the sessions gone, and its first commits must be the same.
                 let each = sessions.map { sessionRevocation($0, records[$0]) }
-                publish(all + each, requestID: requestID, wait: wait, answer: answer)
+                let ends = sessions.map { sessionEnd($0, records[$0]) }
+                publish(all + each, ends: ends, requestID: requestID, wait: wait, answer: answer)
             }
         }
     }
@@ -94,10 +96,11 @@ extension IssuerService {
     }
 
     private func publish(
-        _ revocations: [Revocation], requestID: String = "", wait: Wait, answer: @escaping Answer<Revoked>
+        _ revocations: [Revocation], ends: [SessionEnd] = [], requestID: String = "", wait: Wait,
+        answer: @escaping Answer<Revoked>
     ) {
         let id = recent.asked(revocations)
-        publisher.publish(revocations, requestID: requestID, isAwaited: wait != .stored) { [self] result in
+        publisher.publish(revocations, ends: ends, requestID: requestID, isAwaited: wait != .stored) { [self] result in
             recent.stored(id, at: (try? result.get())?.position, isAwaited: wait != .stored)
             switch (result, wait) {
             case (.failure(let error), _): answer(.failure(unavailable(error)))
@@ -118,15 +121,19 @@ extension IssuerService {
         for revocation in request.revocations {
             if let bound = revocation.issuedBefore { latestBound = max(latestBound, bound) }
         }
-        let publish = { [self] in publishTwice(request, requestID: requestID, answer: answer) }
+        let publish = { [self] (ends: [SessionEnd]) in
+            publishTwice(request, ends: ends, requestID: requestID, answer: answer)
+        }
         switch request.kind {
         case .session where request.issuedBefore == nil:
             let sessions = request.names.compactMap { SessionID($0) }
-            endInStore(sessions, for: request.revocations, answer: answer) { _ in publish() }
+            endInStore(sessions, for: request.revocations, answer: answer) { [self] records in
+                publish(sessions.map { sessionEnd($0, records[$0]) })
+            }
         case .subject where request.issuedBefore == nil:
             endAll(of: request.names, requestID: requestID, wait: request.wait, answer: answer)
         case .token, .session, .subject, .client, .key, .everything:
-            publish()
+            publish([])
         }
     }
 
@@ -134,11 +141,12 @@ extension IssuerService {
     /// which the first was stored. So what was issued while the first was on its way is caught too, such as the
     /// successor of a refresh token that was judged a moment before.
     private func publishTwice(
-        _ request: RevocationRequest, requestID: String, answer: @escaping Answer<Revoked>
+        _ request: RevocationRequest, ends: [SessionEnd], requestID: String, answer: @escaping Answer<Revoked>
     ) {
         let isTwofold = request.issuedBefore == nil && request.revocations.contains { $0.issuedBefore != nil }
         guard isTwofold else {
-            return publish(request.revocations, requestID: requestID, wait: request.wait, answer: answer)
+            return publish(
+                request.revocations, ends: ends, requestID: requestID, wait: request.wait, answer: answer)
         }
         publish(request.revocations, requestID: requestID, wait: .stored) { [self] result in
             guard case .success = result else { return answer(result) }

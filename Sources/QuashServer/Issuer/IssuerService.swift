@@ -44,6 +44,7 @@ final class IssuerService {
     let recent: RecentRevocations
     let validator: Validator
     private let mint: TokenMint
+    private let replay: SessionReplay
     /// How far this issuer has applied the feed; nil while that is unknown.
     let feedPosition: () -> FeedPosition?
     let metrics: IssuerMetrics
@@ -54,9 +55,8 @@ final class IssuerService {
 
     init(
         settings: Settings, store: SessionStore, publisher: RevocationPublisher, observer: FleetObserver,
-        recent: RecentRevocations, mint: TokenMint, validator: Validator, feedPosition: @escaping () -> FeedPosition?,
-        metrics: IssuerMetrics,
-        log: Logger
+        recent: RecentRevocations, mint: TokenMint, replay: SessionReplay, validator: Validator,
+        feedPosition: @escaping () -> FeedPosition?, metrics: IssuerMetrics, log: Logger
     ) {
         self.settings = settings
         self.store = store
@@ -64,6 +64,7 @@ final class IssuerService {
         self.observer = observer
         self.recent = recent
         self.mint = mint
+        self.replay = replay
         self.validator = validator
         self.feedPosition = feedPosition
         self.metrics = metrics
@@ -144,6 +145,9 @@ final class IssuerService {
             return answer(.failure(.invalidGrant))
         }
         guard isGranted(scope, by: claims.scope) else { return answer(.failure(.invalidScope)) }
+        guard replay.isComplete else {
+            return answer(.failure(.unavailable("the ends of sessions are being restored: try again in a second")))
+        }
         let now = issueTime()
         let next = mint.successors(of: presented, issued: now, keyID: mint.currentKeyID)
         guard let next else { return answer(.failure(.unavailable("the signing key is being replaced"))) }
@@ -258,10 +262,17 @@ final class IssuerService {
     private static let longestAccessLifetime: Duration = .seconds(86_400)
     private static let longestLifetime = Retention.longestLifetime
 
-    /// To be remembered until the last access token of the session has expired. Its refresh tokens are dead in Redis.
+    /// To be remembered until the last access token of the session has expired.
     func sessionRevocation(_ session: SessionID, _ record: SessionRecord?) -> Revocation {
         let expires = record?.accessExpires ?? ClockReading.now().wall + Self.longestAccessLifetime
         return Revocation(key: .session(session), expiresAtSeconds: UInt32(clamping: expires.seconds + 1))
+    }
+
+    /// To be remembered by issuers until the last refresh token of the session has expired: Redis may forget that these
+    /// are dead.
+    func sessionEnd(_ session: SessionID, _ record: SessionRecord?) -> SessionEnd {
+        let expires = record?.refreshExpires ?? ClockReading.now().wall + Self.longestLifetime
+        return SessionEnd(session: .session(session), untilSeconds: UInt32(clamping: expires.seconds + 1))
     }
 
     /// The latest expiry of anything that can have been issued until now.

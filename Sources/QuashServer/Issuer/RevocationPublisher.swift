@@ -20,6 +20,7 @@ final class RevocationPublisher {
 
     private let client: RedisClient
     private let outbox: Outbox
+    private let registrar: IssuerRegistrar
     private let home: LoopThread
     private let lease: Duration
     private let metrics: IssuerMetrics
@@ -35,10 +36,11 @@ final class RevocationPublisher {
 
     /// - Parameter home: the thread of `loop`, to which the outbox answers.
     init(
-        client: RedisClient, outbox: Outbox, on loop: Loop, home: LoopThread, settings: FeedWriter.Settings,
-        lease: Duration, metrics: IssuerMetrics, log: Logger
+        client: RedisClient, outbox: Outbox, registrar: IssuerRegistrar, on loop: Loop, home: LoopThread,
+        settings: FeedWriter.Settings, lease: Duration, metrics: IssuerMetrics, log: Logger
     ) {
         self.client = client
+        self.registrar = registrar
         self.outbox = outbox
         self.home = home
         self.lease = lease
@@ -49,45 +51,66 @@ final class RevocationPublisher {
             guard let self else { return }
             perform(writer.deadlineReached(now: .now))
         }
+        registrar.registered = { [weak self] in
+            guard let self else { return }
+            perform(writer.connected(now: .now))
+        }
+        registrar.refused = { [weak self] in
+            guard let self else { return }
+            perform(writer.disconnected())
+        }
     }
 
-    func close() { timer?.close() }
+    func close() {
+        timer?.close()
+        registrar.close()
+    }
 
     // MARK: What others ask for
 
     /// Commits `revocations`, in the order given.
     ///
+    /// - Parameter ends: for how long the ends of the sessions among them are remembered by issuers.
     /// - Parameter requestID: a retry with the same one is answered as the first was, and stores nothing; empty for
     ///   none.
     /// - Parameter isAwaited: whether every validator shall report at once that it has applied them.
     /// - Parameter answer: where the last commit stands; or why it is not known to be stored, in which case the same
     ///   call may be made again.
     func publish(
-        _ revocations: [Revocation], requestID: String = "", isAwaited: Bool = false, answer: @escaping Answer
+        _ revocations: [Revocation], ends: [SessionEnd] = [], requestID: String = "", isAwaited: Bool = false,
+        answer: @escaping Answer
     ) {
         precondition(!revocations.isEmpty, "nothing to revoke")
-        publish(RevocationCodec.commits(of: revocations)[...], part: 0, requestID, isAwaited, answer)
+        // What only this outbox has would not be waited for.
+        if let problem {
+            return answer(.failure(FeedUnavailable(description: "\(problem)")))
+        }
+        let ends = Dictionary(ends.map { ($0.session, $0) }, uniquingKeysWith: { $1 })
+        publish(RevocationCodec.commits(of: revocations)[...], ends, part: 0, requestID, isAwaited, answer)
     }
 
     private func publish(
-        _ parts: ArraySlice<[Revocation]>, part: Int, _ requestID: String, _ isAwaited: Bool, _ answer: @escaping Answer
+        _ parts: ArraySlice<[Revocation]>, _ ends: [RevocationKey: SessionEnd], part: Int, _ requestID: String,
+        _ isAwaited: Bool, _ answer: @escaping Answer
     ) {
         guard let first = parts.first else { preconditionFailure("no commit") }
         let commit = FeedWriter.Commit(
-            revocations: first, requestID: requestID.isEmpty || part == 0 ? requestID : "\(requestID)/\(part)",
+            revocations: first, ends: first.compactMap { ends[$0.key] },
+            requestID: requestID.isEmpty || part == 0 ? requestID : "\(requestID)/\(part)",
             // Only the last is awaited: whoever has applied it has applied those before it.
             isAwaited: isAwaited && parts.count == 1)
         let (id, actions) = writer.publish(commit)
         answers[id] = { [weak self] result in
             guard let self, case .success = result, parts.count > 1 else { return answer(result) }
-            publish(parts.dropFirst(), part: part + 1, requestID, isAwaited, answer)
+            publish(parts.dropFirst(), ends, part: part + 1, requestID, isAwaited, answer)
         }
         perform(actions)
     }
 
     /// Commands can be sent to Redis (again), or no more.
     func connectionChanged(isUp: Bool) {
-        perform(isUp ? writer.connected(now: .now) : writer.disconnected())
+        if !isUp { perform(writer.disconnected()) }
+        registrar.connectionChanged(isUp: isUp)
     }
 
     /// The feed was told that no epoch is open.
@@ -95,6 +118,14 @@ final class RevocationPublisher {
 
     /// The issuers that the epoch waits for before any lease is granted; empty when it does not.
     var waitingFor: [String] { writer.waitingFor }
+
+    /// Why this issuer may not commit; nil while it may.
+    var problem: IssuerRegistration.Problem? { registrar.registration.problem }
+
+    /// Binds the name of this issuer to its outbox instead of this one.
+    ///
+    /// - Returns: false when it is not bound to that.
+    func replace(_ outbox: Nonce) -> Bool { registrar.replace(outbox) }
 
     /// Opens the epoch without these issuers.
     func excuse(_ names: [String]) {
@@ -110,9 +141,9 @@ final class RevocationPublisher {
 
     private func perform(_ action: FeedWriter.Action) {
         switch action {
-        case .persist(let id, let revocations):
-            outbox.append(revocations) { [home, this = LoopBound(self)] isDurable in
-                home.submit { _ in this.value.persisted(id, isDurable) }
+        case .persist(let id, let commit):
+            outbox.append(commit.revocations, ends: commit.ends) { [home, this = LoopBound(self)] count in
+                home.submit { _ in this.value.persisted(id, count) }
             }
         case .commit(let id, let commit, let epoch): send(id, commit, epoch)
         case .answer(let id, let outcome):
@@ -139,18 +170,25 @@ final class RevocationPublisher {
         case .read(let page):
             run(FeedScript.pageCommand(page), as: { $0.bytes ?? [] }) { $0.received(page: $1, now: ClockReading.now()) }
         case .restore(let revocations, let epoch):
-            let arguments = FeedScript.revokeArguments(FeedWriter.Commit(revocations: revocations), to: epoch)
-            run(FeedScript.revoke, arguments, as: RevokeReply.init) { $0.restored($1, now: .now) }
+            revoke(FeedWriter.Commit(revocations: revocations), epoch) { publisher, result in
+                switch result {
+                case .success(let reply): publisher.perform(publisher.writer.restored(reply, now: .now))
+                case .failure(let error): publisher.runFailed(error)
+                }
+            }
         case .declareRestored(let epoch, let excused):
-            let arguments = FeedScript.restoredArguments(epoch, writer.settings, excused: excused)
+            let arguments = FeedScript.restoredArguments(
+                epoch, registrar.registration, issuers: writer.settings.issuers, excused: excused)
             run(FeedScript.restored, arguments, as: RestoredReply.init) { $0.declared($1, now: .now) }
         case .wake(let instant): timer?.start(after: max(.zero, instant - .now))
         case .report(let event): report(event)
         }
     }
 
-    private func persisted(_ id: FeedWriter.ID, _ isDurable: Bool) {
-        perform(isDurable ? writer.persisted(id, now: .now) : writer.persistFailed(id))
+    /// - Parameter count: how many commits the outbox holds with this one; nil when it does not hold this one.
+    private func persisted(_ id: FeedWriter.ID, _ count: UInt64?) {
+        if let count { registrar.appended(count) }
+        perform(count == nil ? writer.persistFailed(id) : writer.persisted(id, now: .now))
     }
 
     private func persisted(_ epoch: Epoch, _ isDurable: Bool) {
@@ -158,16 +196,27 @@ final class RevocationPublisher {
     }
 
     private func send(_ id: FeedWriter.ID, _ commit: FeedWriter.Commit, _ epoch: Epoch) {
-        let arguments = FeedScript.revokeArguments(commit, to: epoch)
+        revoke(commit, epoch) { publisher, result in
+            switch result {
+            case .success(let reply): publisher.perform(publisher.writer.committed(id, reply, now: .now))
+            case .failure(let error):
+                publisher.log.record(.commitUncertain, ["error": "\(error)"])
+                publisher.perform(publisher.writer.commitFailed(id, now: .now))
+            }
+        }
+    }
+
+    private func revoke(
+        _ commit: FeedWriter.Commit, _ epoch: Epoch,
+        then use: @escaping (RevocationPublisher, Result<RevokeReply, any Error>) -> Void
+    ) {
+        let arguments = registrar.revokeArguments(commit, to: epoch)
         client.eval(FeedScript.revoke, keys: FeedScript.keys, arguments: arguments, timeout: Self.timeout) {
             [weak self] result in
             guard let self else { return }
-            do {
-                perform(writer.committed(id, try RevokeReply(try result.get()), now: .now))
-            } catch {
-                log.record(.commitUncertain, ["error": "\(error)"])
-                perform(writer.commitFailed(id, now: .now))
-            }
+            let reply = Result { try RevokeReply(try result.get()) }
+            use(self, reply)
+            if case .success(.displaced) = reply { registrar.displaced() }
         }
     }
 

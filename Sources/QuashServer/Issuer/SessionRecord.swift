@@ -17,6 +17,9 @@ struct SessionRecord: Equatable, Sendable {
     var lifetimes: Lifetimes
     /// When the last of its access tokens expires, whatever lifetime is configured by then.
     var accessExpires: WallInstant
+    /// When the last of its refresh tokens expires, whatever lifetime is configured by then; nil when the session was
+    /// begun by the first version, which did not record it.
+    var refreshExpires: WallInstant?
     /// Whether the session has ended; its record stays for a while, so that ending it again still works.
     var isEnded = false
 
@@ -53,6 +56,7 @@ struct SessionRecord: Equatable, Sendable {
         rotated = created
         self.lifetimes = lifetimes
         accessExpires = created + lifetimes.access
+        refreshExpires = created + lifetimes.refresh
         self.keyID = keyID
     }
 
@@ -75,6 +79,9 @@ struct SessionRecord: Equatable, Sendable {
         self.accessExpires = WallInstant(milliseconds: accessExpires)
         self.lifetimes = lifetimes
         self.keyID = keyID
+        refreshExpires = values["refresh"].flatMap { Int64($0) }.flatMap {
+            TokenID.milliseconds.contains($0) ? WallInstant(milliseconds: $0) : nil
+        }
         isEnded = values["ended"] != nil
     }
 
@@ -83,6 +90,7 @@ struct SessionRecord: Equatable, Sendable {
             ("sub", subject), ("created", "\(created.milliseconds)"), ("rotated", "\(rotated.milliseconds)"),
             ("access", "\(accessExpires.milliseconds)"), ("lifetimes", lifetimes.description), ("kid", keyID),
         ]
+        if let refreshExpires { fields.append(("refresh", "\(refreshExpires.milliseconds)")) }
         if let client { fields.append(("client", client)) }
         if let scope { fields.append(("scope", scope)) }
         if !audience.isEmpty { fields.append(("aud", audience.joined(separator: " "))) }

@@ -85,7 +85,7 @@ final class SessionStore {
         let arguments = [
             bytes(Self.hash(presented)), bytes(Self.hash(next)), bytes(now.milliseconds),
             bytes(grace.wholeMilliseconds), bytes(keyID), bytes(expires.seconds), bytes(tombstone.components.seconds),
-            bytes((now + lifetimes.access).milliseconds), bytes(lifetimes),
+            bytes((now + lifetimes.access).milliseconds), bytes(lifetimes), bytes(expires.milliseconds),
         ]
         let key = Self.key(presented.session)
         client.eval(Self.rotate, keys: [key], arguments: arguments, timeout: Self.timeout) { [self] result in

@@ -45,10 +45,17 @@ package enum LoggedEvent: String, CaseIterable, Sendable {
     case registryUnreadable = "registry.unreadable"
     case nodeDuplicate = "node.duplicate"
     case issuerUnnamed = "issuer.unnamed"
+    case issuerRefused = "issuer.refused"
+    case issuerReplaces = "issuer.replaces"
+    case issuerUnregistered = "issuer.unregistered"
     case sessionReused = "session.reused"
+    case sessionsReplayed = "sessions.replayed"
     case requestUnserved = "request.unserved"
+    case outboxMade = "outbox.made"
     case outboxTorn = "outbox.torn"
     case outboxDamaged = "outbox.damaged"
+    case outboxBehindRedis = "outbox.behind_redis"
+    case outboxRestored = "outbox.restored"
     case outboxFull = "outbox.full"
     case outboxBehind = "outbox.behind"
     case outboxLost = "outbox.lost"
@@ -61,14 +68,17 @@ package enum LoggedEvent: String, CaseIterable, Sendable {
         case .adminListenerFailed, .loopFailed, .redisUnfit, .indexFull, .indexCut, .feedUnreadable, .outboxFull,
             .outboxBehind, .outboxLost:
             .critical
-        case .reloadRefused, .signingKept, .feedDamaged, .epochSuperseded, .issuerUnnamed, .outboxDamaged: .error
+        case .reloadRefused, .signingKept, .feedDamaged, .epochSuperseded, .issuerUnnamed, .issuerRefused,
+            .outboxDamaged, .outboxBehindRedis:
+            .error
         case .settingFixed, .keysFailed, .redisUnreachable, .redisSilent, .redisAtRisk, .subscriptionLost,
             .feedUnanswered, .feedForeignMessage, .feedNotRestored, .commitUncertain, .epochWaiting, .epochFenced,
-            .registryUnreadable, .nodeDuplicate, .sessionReused, .requestUnserved, .outboxTorn, .outboxNotRewritten,
-            .logLost:
+            .registryUnreadable, .nodeDuplicate, .issuerUnregistered, .sessionReused, .requestUnserved, .outboxTorn,
+            .outboxNotRewritten, .logLost:
             .warning
         case .issuerStarted, .issuerStopped, .validatorStarted, .validatorStopped, .signingLoaded, .indexRoomy,
-            .feedRecovering, .feedRestoring, .feedExcused, .epochBegun, .epochOpened, .audit:
+            .feedRecovering, .feedRestoring, .feedExcused, .epochBegun, .epochOpened,
+            .issuerReplaces, .sessionsReplayed, .outboxMade, .outboxRestored, .audit:
             .notice
         case .keysLoaded, .redisConnected, .leaseHeld, .feedResync: .info
         case .feedGap, .registryUnread: .debug
@@ -124,8 +134,16 @@ package enum LoggedEvent: String, CaseIterable, Sendable {
             "an issuer writes to the feed that the setting issuers does not name: a feed that lost its data would not wait for it"
         case .sessionReused: "a refresh token was used twice: its session has ended"
         case .requestUnserved: "a request could not be served"
-        case .outboxTorn: "the end of the outbox was torn by a crash and is cut off"
-        case .outboxDamaged: "the outbox is damaged: what is whole, before and behind, is kept"
+        case .outboxTorn: "a crash tore the last write to the outbox, which was not yet acknowledged; it is cut off"
+        case .issuerRefused: "this issuer may not commit revocations"
+        case .issuerReplaces: "an operator replaces another outbox by this issuer's"
+        case .issuerUnregistered: "this issuer could not be registered in Redis; it tries again"
+        case .outboxBehindRedis: "the outbox holds fewer commits than Redis has recorded for it"
+        case .outboxRestored: "what the outbox had lost was restored from the feed"
+        case .sessionsReplayed: "every session that had ended has been ended in the session store again"
+        case .outboxMade: "a new outbox was made"
+        case .outboxDamaged:
+            "the outbox lost records that were on the disk; intact records before and after the damage were kept"
         case .outboxFull: "the outbox takes no more: revocations are refused"
         case .outboxBehind: "the outbox has missed too much: restart this issuer once there is room on the disk"
         case .outboxLost: "the outbox is lost: restart this issuer on a sound disk"

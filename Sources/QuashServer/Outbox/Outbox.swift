@@ -3,8 +3,9 @@ import Logging
 import Quash
 import QuashLoop
 
-/// An issuer's own record of revocations: what it took itself, before Redis has it, and all that it has heard of on the
-/// feed. From it the feed is restored when Redis has lost it. Thread-safe; a thread of its own writes.
+/// An issuer's own record of revocations and of the ends of sessions: what it took itself, before Redis has it, and all
+/// that it has received on the feed. From it the feed and the session store are restored when Redis has lost them.
+/// Thread-safe; a thread of its own writes.
 ///
 /// Appends that come while the disk is busy are written together and synchronised once. The file is written anew when
 /// more than half of it is no longer needed.
@@ -19,54 +20,90 @@ final class Outbox: Sendable {
     private let queue = Locked(Queue())
     private let thread: LoopThread
     private let state: LoopBound<Box>
+    /// Who writes to it.
+    let identity: IssuerIdentity
     /// The epochs that this issuer had entered when it was started, the latest last.
     let enteredEpochs: [Epoch]
+    /// The epoch in which the session store knew of all ends when this issuer was started.
+    let replayedEpoch: Epoch?
+    /// Records were lost that no crash can explain.
+    let isDamaged: Bool
+    /// Commits that this issuer had appended when it was started.
+    let count: UInt64
+    /// Which issuers have which outboxes, as was known when this one was started.
+    let bindings: [Nonce: String]
 
     private struct Queue {
         var jobs: [Job] = []
         var isScheduled = false
     }
 
-    private enum Job {
-        case append(OutboxRecord, done: @Sendable (Bool) -> Void)
-        case mirror([Revocation])
+    fileprivate enum Job {
+        case append([Revocation], [SessionEnd], done: @Sendable (UInt64?) -> Void)
+        case note([OutboxRecord], done: @Sendable (Bool) -> Void)
+        case mirror([Revocation], [SessionEnd])
         case flush(done: @Sendable (Bool) -> Void)
         case read(done: @Sendable ([Revocation]) -> Void)
+        case readEnds(done: @Sendable ([SessionEnd]) -> Void)
     }
 
     /// - Throws: one line that says why the file at `path` cannot be this issuer's outbox.
     init(path: String, issuer: String, log: Logger) throws {
-        let state: State
+        let state: OutboxState
         do throws(OutboxFile.Failure) {
-            state = try State(path: path, issuer: issuer, log: log)
+            state = try OutboxState(path: path, issuer: issuer, log: log)
         } catch {
             throw StartFailure("outbox-file: \(path) \(error)")
         }
-        enteredEpochs = state.entered
+        identity = state.identity
+        enteredEpochs = state.contents.entered
+        replayedEpoch = state.contents.replayed
+        isDamaged = state.contents.isDamaged
+        count = state.contents.count
+        bindings = state.contents.bindings
         self.state = LoopBound(Box(state))
         thread = try LoopThread(name: "quash-outbox")
     }
 
-    /// Makes `revocations` durable.
+    /// Makes one commit durable.
     ///
-    /// - Parameter done: called on the outbox's thread; false when they are not durable, and nothing of them is kept.
-    func append(_ revocations: [Revocation], done: @escaping @Sendable (Bool) -> Void) {
-        submit(.append(.revocations(revocations), done: done))
+    /// - Parameter done: called on the outbox's thread: how many commits this issuer has appended in all; nil when this
+    ///   one is not durable, and nothing of it is kept.
+    func append(_ revocations: [Revocation], ends: [SessionEnd] = [], done: @escaping @Sendable (UInt64?) -> Void) {
+        submit(.append(revocations, ends, done: done))
     }
 
     /// Makes durable that an epoch was entered.
     func enter(_ epoch: Epoch, done: @escaping @Sendable (Bool) -> Void) {
-        submit(.append(.epoch(epoch), done: done))
+        submit(.note([.epoch(epoch)], done: done))
     }
 
-    /// Takes what was heard on the feed; ``flush(done:)`` says whether it is durable.
-    func mirror(_ revocations: [Revocation]) { submit(.mirror(revocations)) }
+    /// Makes durable that the session store knows of all ends in this epoch.
+    func replayed(in epoch: Epoch) { submit(.note([.replayed(epoch)]) { _ in }) }
+
+    /// Makes durable that commits were lost, of which there had been `count`.
+    func noteLoss(count: UInt64, done: @escaping @Sendable (Bool) -> Void) {
+        submit(.note([.count(count), .damage(true)], done: done))
+    }
+
+    /// Makes durable that what was lost is here again.
+    func noteRestored() { submit(.note([.damage(false)]) { _ in }) }
+
+    /// Makes durable that the issuer `name` has this outbox; nil for nobody.
+    func bind(_ outbox: Nonce, to name: String?) { submit(.note([.binding(outbox, name: name ?? "")]) { _ in }) }
+
+    /// Takes what was received on the feed; ``flush(done:)`` says whether it is durable. Of a session whose end is
+    /// known already, that one stays.
+    func mirror(_ revocations: [Revocation], ends: [SessionEnd] = []) { submit(.mirror(revocations, ends)) }
 
     /// Waits until all that was mirrored before is durable.
     func flush(done: @escaping @Sendable (Bool) -> Void) { submit(.flush(done: done)) }
 
-    /// All that has not expired.
+    /// All revocations that have not expired.
     func read(done: @escaping @Sendable ([Revocation]) -> Void) { submit(.read(done: done)) }
+
+    /// The ends of all sessions of which a refresh token may still live.
+    func readEnds(done: @escaping @Sendable ([SessionEnd]) -> Void) { submit(.readEnds(done: done)) }
 
     /// Ends the thread once what was submitted is done, and lets go of the file.
     func close() {
@@ -94,181 +131,158 @@ final class Outbox: Sendable {
     }
 
     private final class Box {
-        var state: State?
+        var state: OutboxState?
 
-        init(_ state: State) { self.state = state }
+        init(_ state: OutboxState) { self.state = state }
+    }
+}
+
+/// What belongs to the thread of an outbox.
+private final class OutboxState {
+    private let path: String
+    private let log: Logger
+    private var file: OutboxFile
+    var contents: OutboxContents
+    let identity: IssuerIdentity
+    /// Mirrored, and not written because the disk was full.
+    private var backlog: [UInt8] = []
+    private var isBroken = false
+    private var isFull = false
+
+    init(path: String, issuer: String, log: Logger) throws(OutboxFile.Failure) {
+        self.path = path
+        self.log = log
+        file = try OutboxFile(path: path)
+        let isNew = file.byteCount == 0
+        contents = try OutboxContents.load(file, issuer: issuer)
+        identity = IssuerIdentity(
+            name: issuer, outbox: contents.outbox, start: .random(), earlierStarts: contents.starts)
+        contents.take(.start(identity.start))
+        if let loss = contents.loss { report(loss) }
+        if isNew { log.record(.outboxMade, ["file": "\(path)", "outbox": "\(identity.outbox)"]) }
+        try rewrite()
     }
 
-    /// What belongs to the thread.
-    private final class State {
-        private let path: String
-        private let issuer: String
-        private let log: Logger
-        private var file: OutboxFile
-        private var durable: RevocationIndex.Writer
-        private(set) var entered: [Epoch] = []
-        /// Mirrored, and not written because the disk was full.
-        private var backlog: [UInt8] = []
-        private var isBroken = false
-        private var isFull = false
+    private func report(_ loss: OutboxContents.Loss) {
+        let facts: Logger.Metadata = [
+            "file": "\(path)", "bytes": "\(loss.brokenBytes)", "missing": "\(loss.missingBytes)",
+        ]
+        guard !loss.isTorn else { return log.record(.outboxTorn, facts) }
+        log.record(.outboxDamaged, facts)
+        contents.take(.damage(true))
+    }
 
-        init(path: String, issuer: String, log: Logger) throws(OutboxFile.Failure) {
-            self.path = path
-            self.issuer = issuer
-            self.log = log
-            file = try OutboxFile(path: path)
-            durable = RevocationIndex().makeWriter(maxRevocations: .max, clockSkew: Outbox.retention)
-            if file.byteCount > 0 { try load() }
-            try rewrite()
-        }
+    // MARK: Working
 
-        // MARK: Starting
-
-        private func load() throws(OutboxFile.Failure) {
-            let header = OutboxRecord.header(issuer: issuer)
-            var head: [UInt8] = []
-            var reader = OutboxReader()
-            try file.read { bytes in
-                let missing = bytes.prefix(header.count - head.count)
-                head += missing
-                reader.append(bytes.dropFirst(missing.count))
-                while let record = reader.next(isAtEnd: false) { take(record) }
-            }
-            while let record = reader.next(isAtEnd: true) { take(record) }
-            guard head == header else {
-                // A file that was made and not yet written to is empty, or has a part of its first line.
-                if header.starts(with: head) { return }
-                throw OutboxFile.Failure("is not the outbox of the issuer \(issuer): name another file or node-id")
-            }
-            report(reader)
-        }
-
-        private func report(_ reader: OutboxReader) {
-            guard reader.brokenBytes > 0 else { return }
-            let facts: Logger.Metadata = ["file": "\(path)", "bytes": "\(reader.brokenBytes)"]
-            if reader.recordsAfterBroken == 0 {
-                log.record(.outboxTorn, facts)
-            } else {
-                log.record(.outboxDamaged, facts)
+    func perform(_ jobs: [Outbox.Job]) {
+        var mirrored = backlog
+        var appended: [UInt8] = []
+        var count = contents.count
+        for job in jobs {
+            switch job {
+            case .append(let revocations, let ends, _):
+                count += 1
+                for record in Self.records(revocations, ends) { record.encode(into: &appended) }
+            case .note(let records, _): for record in records { record.encode(into: &appended) }
+            case .mirror(let revocations, let ends): mirror(revocations, ends, into: &mirrored)
+            case .flush, .read, .readEnds: break
             }
         }
+        if count > contents.count { OutboxRecord.count(count).encode(into: &appended) }
+        backlog = []
+        let isMirrored = write(mirrored)
+        if !isMirrored { keep(mirrored) }
+        let isAppended = write(appended)
+        let isDurable = synchronize(mirrored.isEmpty && appended.isEmpty) && isAppended
+        for job in jobs { finish(job, isDurable: isDurable, isMirrored: isMirrored && !isBroken) }
+        if isDurable, isMirrored { rewriteIfWorthwhile() }
+    }
 
-        private func take(_ record: OutboxRecord) {
-            switch record {
-            case .revocations(let revocations): add(revocations)
-            case .epoch(let epoch): entered = entered.suffix(FeedWriter.maxEntered - 1) + [epoch]
-            }
+    private static func records(_ revocations: [Revocation], _ ends: [SessionEnd]) -> [OutboxRecord] {
+        OutboxRecord.records(of: revocations) + OutboxRecord.records(of: ends)
+    }
+
+    private func finish(_ job: Outbox.Job, isDurable: Bool, isMirrored: Bool) {
+        switch job {
+        case .append(let revocations, let ends, let done):
+            guard isDurable else { return done(nil) }
+            contents.take(.count(contents.count + 1))
+            for record in Self.records(revocations, ends) { contents.take(record) }
+            done(contents.count)
+        case .note(let records, let done):
+            if isDurable { for record in records { contents.take(record) } }
+            done(isDurable)
+        case .mirror: break
+        case .flush(let done): done(isMirrored)
+        case .read(let done): done(contents.revocations.revocations(from: kept))
+        case .readEnds(let done): done(contents.sessionEnds(from: kept))
         }
+    }
 
-        private func add(_ revocations: [Revocation]) {
-            do {
-                try durable.apply(revocations)
-            } catch {
-                preconditionFailure("an index without a ceiling is full")
-            }
+    private func mirror(_ revocations: [Revocation], _ ends: [SessionEnd], into bytes: inout [UInt8]) {
+        let new = revocations.filter { !contents.revocations.covers($0) }
+        for record in Self.records(new, contents.unknown(ends)) {
+            record.encode(into: &bytes)
+            contents.take(record)
         }
+    }
 
-        // MARK: Working
-
-        func perform(_ jobs: [Job]) {
-            var mirrored = backlog
-            var appended: [UInt8] = []
-            for job in jobs {
-                switch job {
-                case .append(let record, _): record.encode(into: &appended)
-                case .mirror(let revocations): mirror(revocations, into: &mirrored)
-                case .flush, .read: break
-                }
+    private func write(_ bytes: [UInt8]) -> Bool {
+        guard !bytes.isEmpty else { return !isBroken }
+        guard !isBroken else { return false }
+        do {
+            try file.append(bytes)
+            isFull = false
+            return true
+        } catch {
+            if !isFull {
+                log.record(.outboxFull, facts(error))
             }
-            backlog = []
-            let isMirrored = write(mirrored)
-            if !isMirrored { keep(mirrored) }
-            let isAppended = write(appended)
-            let isSynchronized = synchronize(mirrored.isEmpty && appended.isEmpty)
-            for job in jobs {
-                switch job {
-                case .append(let record, let done):
-                    if isAppended, isSynchronized { take(record) }
-                    done(isAppended && isSynchronized)
-                case .mirror: break
-                case .flush(let done): done(isMirrored && isSynchronized)
-                case .read(let done): done(durable.revocations(from: kept))
-                }
-            }
-            if isAppended, isMirrored, isSynchronized { rewriteIfWorthwhile() }
+            isFull = true
+            return false
         }
+    }
 
-        private func mirror(_ revocations: [Revocation], into bytes: inout [UInt8]) {
-            let new = revocations.filter { !durable.covers($0) }
-            guard !new.isEmpty else { return }
-            for part in RevocationCodec.commits(of: new) { OutboxRecord.revocations(part).encode(into: &bytes) }
-            add(new)
-        }
+    /// What expired before this is not needed.
+    private var kept: WallInstant { ClockReading.now().wall + (.zero - Outbox.retention) }
 
-        private func write(_ bytes: [UInt8]) -> Bool {
-            guard !bytes.isEmpty else { return !isBroken }
-            guard !isBroken else { return false }
-            do {
-                try file.append(bytes)
-                isFull = false
-                return true
-            } catch {
-                if !isFull {
-                    log.record(.outboxFull, facts(error))
-                }
-                isFull = true
-                return false
-            }
-        }
+    private func keep(_ bytes: [UInt8]) {
+        backlog = bytes
+        guard bytes.count > Outbox.maxBacklogBytes, !isBroken else { return }
+        isBroken = true
+        log.record(.outboxBehind)
+    }
 
-        /// What expired before this is not needed.
-        private var kept: WallInstant { ClockReading.now().wall + (.zero - Outbox.retention) }
-
-        private func keep(_ bytes: [UInt8]) {
-            backlog = bytes
-            guard bytes.count > Outbox.maxBacklogBytes, !isBroken else { return }
+    private func synchronize(_ isNothingNew: Bool) -> Bool {
+        guard !isBroken, !isNothingNew else { return !isBroken }
+        do {
+            try file.synchronize()
+            return true
+        } catch {
             isBroken = true
-            log.record(.outboxBehind)
+            log.record(.outboxLost, facts(error))
+            return false
         }
+    }
 
-        private func synchronize(_ isNothingNew: Bool) -> Bool {
-            guard !isBroken, !isNothingNew else { return !isBroken }
-            do {
-                try file.synchronize()
-                return true
-            } catch {
-                isBroken = true
-                log.record(.outboxLost, facts(error))
-                return false
-            }
+    private func facts(_ error: OutboxFile.Failure) -> Logger.Metadata {
+        ["file": "\(path)", "error": "\(error)"]
+    }
+
+    // MARK: Writing anew
+
+    private func rewriteIfWorthwhile() {
+        contents.expire(at: ClockReading.now().wall)
+        guard file.byteCount > max(Outbox.minRewriteBytes, 2 * contents.byteCount) else { return }
+        do {
+            try rewrite()
+        } catch {
+            log.record(.outboxNotRewritten, facts(error))
         }
+    }
 
-        private func facts(_ error: OutboxFile.Failure) -> Logger.Metadata {
-            ["file": "\(path)", "error": "\(error)"]
-        }
-
-        // MARK: Writing anew
-
-        private func rewriteIfWorthwhile() {
-            durable.expire(at: ClockReading.now().wall)
-            guard file.byteCount > max(Outbox.minRewriteBytes, 2 * RevocationCodec.bytes(of: durable.count)) else {
-                return
-            }
-            do {
-                try rewrite()
-            } catch {
-                log.record(.outboxNotRewritten, facts(error))
-            }
-        }
-
-        /// - Throws: and leaves the file as it was.
-        private func rewrite() throws(OutboxFile.Failure) {
-            var bytes = OutboxRecord.header(issuer: issuer)
-            for epoch in entered { OutboxRecord.epoch(epoch).encode(into: &bytes) }
-            for part in RevocationCodec.commits(of: durable.revocations(from: kept)) {
-                OutboxRecord.revocations(part).encode(into: &bytes)
-            }
-            try file.replace(with: bytes)
-        }
+    /// - Throws: and the file is as it was, or is not known to be durable, which the next synchronisation finds out.
+    private func rewrite() throws(OutboxFile.Failure) {
+        try file.replace(by: contents.records(from: kept), of: contents.outbox)
     }
 }

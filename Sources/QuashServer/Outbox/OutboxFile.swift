@@ -1,4 +1,5 @@
 import Glibc
+import Quash
 
 /// The file of an outbox, open and locked: what is appended and synchronised survives a crash of process or machine.
 ///
@@ -23,13 +24,23 @@ struct OutboxFile: ~Copyable {
     private(set) var byteCount: Int
     /// The folder has the name of this file on the disk too.
     private var isNameDurable = true
+    /// Of the outbox that the file holds; nil before ``replace(by:of:)``.
+    private var head: OutboxHead?
+    /// Counts the lengths that were written to the head.
+    private var turn = 0
+    private let synchronizeFolder: (_ path: String) throws(Failure) -> Void
 
     /// Opens the file at `path`, or makes it, for its owner alone.
     ///
+    /// - Parameter synchronizeFolder: makes the name of the file at a path as durable as its bytes.
     /// - Throws: when it cannot be opened, is no regular file, is another user's or open to others, or another process
     ///   has it.
-    init(path: String) throws(Failure) {
+    init(
+        path: String,
+        synchronizeFolder: @escaping (_ path: String) throws(Failure) -> Void = OutboxFile.synchronizeFolder(of:)
+    ) throws(Failure) {
         self.path = path
+        self.synchronizeFolder = synchronizeFolder
         (descriptor, byteCount) = try Self.open(path, O_RDWR | O_CREAT)
     }
 
@@ -91,17 +102,19 @@ struct OutboxFile: ~Copyable {
         }
     }
 
-    /// Passes the whole file to `body`, in pieces.
-    func read(_ body: (ArraySlice<UInt8>) -> Void) throws(Failure) {
-        var chunk = [UInt8](repeating: 0, count: 1 << 20)
-        var position = 0
+    /// Passes the file from `offset` on to `body`, in pieces of at most `pieceBytes`, until that answers false.
+    func read(
+        from offset: Int = 0, pieceBytes: Int = 1 << 20, _ body: (ArraySlice<UInt8>) -> Bool
+    ) throws(Failure) {
+        var chunk = [UInt8](repeating: 0, count: pieceBytes)
+        var position = offset
         while position < byteCount {
             // SAFETY: pread(2) writes at most as many bytes as there are behind the pointer.
             let got = unsafe chunk.withUnsafeMutableBytes { buffer in
                 unsafe pread(descriptor, buffer.baseAddress!, buffer.count, off_t(position))
             }
             if got > 0 {
-                body(chunk[..<min(got, byteCount - position)])
+                guard body(chunk[..<min(got, byteCount - position)]) else { return }
                 position += got
             } else if got == 0 {
                 throw Failure("ends before its end")
@@ -113,53 +126,68 @@ struct OutboxFile: ~Copyable {
 
     /// Appends `bytes` without waiting for the disk. A part that was written before a failure is cut off again.
     mutating func append(_ bytes: [UInt8]) throws(Failure) {
+        do throws(Failure) {
+            try write(bytes, at: byteCount)
+        } catch {
+            // Behind byteCount nothing counts: the next append writes over what this cannot cut off.
+            _ = ftruncate(descriptor, off_t(byteCount))
+            throw error
+        }
+        byteCount += bytes.count
+    }
+
+    private func write(_ bytes: [UInt8], at offset: Int) throws(Failure) {
         var count = 0
         while count < bytes.count {
             // SAFETY: pwrite(2) reads at most as many bytes as are left behind the pointer.
             let written = unsafe bytes.withUnsafeBytes { buffer in
-                unsafe pwrite(descriptor, buffer.baseAddress! + count, buffer.count - count, off_t(byteCount + count))
+                unsafe pwrite(descriptor, buffer.baseAddress! + count, buffer.count - count, off_t(offset + count))
             }
             if written >= 0 {
                 count += written
             } else if errno != EINTR {
-                let failure = Failure("cannot be written")
-                // Behind byteCount nothing counts: the next append writes over what this cannot cut off.
-                _ = ftruncate(descriptor, off_t(byteCount))
-                throw failure
+                throw Failure("cannot be written")
             }
         }
-        byteCount += count
     }
 
-    /// Waits until what was appended is on the disk, and the name of the file with it. After a failure it is unknown what
-    /// is there: the file is of no more use.
+    /// Waits until what was appended is on the disk, and the name of the file with it; then writes into the head how
+    /// long the file is. After a failure it is unknown what is there: the file is of no more use.
     mutating func synchronize() throws(Failure) {
         guard fdatasync(descriptor) == 0 else { throw Failure("cannot be written to the disk") }
-        guard !isNameDurable else { return }
-        try Self.synchronizeFolder(of: path)
-        isNameDurable = true
+        if !isNameDurable {
+            try synchronizeFolder(path)
+            isNameDurable = true
+        }
+        guard let head else { return }
+        turn += 1
+        let slot = head.slot(byteCount, turn: turn)
+        try write(slot.bytes, at: slot.offset)
     }
 
-    /// Puts a file with these bytes in place of this one, in one step.
+    /// Puts a file with these records in place of this one, in one step.
     ///
     /// - Throws: and this one stays; or, when only its folder could not be written to the disk, the new one has taken
     ///   its place, and the next ``synchronize()`` tries that again.
-    mutating func replace(with bytes: [UInt8]) throws(Failure) {
+    mutating func replace(by records: [UInt8], of outbox: Nonce) throws(Failure) {
         let temporary = path + ".new"
         _ = unsafe unlink(temporary)
+        let head = OutboxHead(outbox: outbox)
         var new = try OutboxFile(path: temporary)
-        try new.append(bytes)
+        try new.append(head.encoded(durableBytes: OutboxHead.byteCount + records.count))
+        try new.append(records)
         try new.synchronize()
         guard unsafe rename(temporary, path) == 0 else { throw Failure("cannot be replaced") }
         // From here on the name stands for the new file, whatever fails: what was appended to the other would be lost.
         swap(&descriptor, &new.descriptor)
         byteCount = new.byteCount
+        self.head = head
         isNameDurable = false
         try synchronize()
     }
 
     /// Makes the name of the file at `path` as durable as its bytes (fsync(2)).
-    private static func synchronizeFolder(of path: String) throws(Failure) {
+    static func synchronizeFolder(of path: String) throws(Failure) {
         let folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
         let descriptor = unsafe Glibc.open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { throw Failure("is in a folder that cannot be opened") }

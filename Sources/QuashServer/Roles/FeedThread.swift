@@ -34,19 +34,10 @@ final class FeedThread: Sendable {
             feed.recoveryNeeded = recoveryNeeded
             feed.keysChanged = keysChanged
             feed.leaseBegan = leaseBegan
-            feed.mirror = outbox.map { Self.mirror(in: $0, on: thread) }
+            feed.mirror = outbox.map { FeedMirror(in: $0, on: thread) }
             follower.value.follower = feed
             feed.start()
         }
-    }
-
-    private static func mirror(in outbox: Outbox, on thread: LoopThread) -> FeedFollower.Mirror {
-        FeedFollower.Mirror(
-            keep: outbox.mirror,
-            flush: { done in
-                let done = LoopBound(done)
-                outbox.flush { isDurable in thread.submit { _ in done.value(isDurable) } }
-            })
     }
 
     /// Gives the lease back and ends the thread.

@@ -21,6 +21,10 @@ public final class Issuer: Sendable {
     private let adminListening: Listening
     private let state = LoopBound(State())
     private let isDraining = Atomic(false)
+    /// Sessions whose end the session store has yet to be told; nil while that is unknown.
+    private let endsToReplay = Locked<Int?>(nil)
+    /// What keeps this issuer from committing, or what its outbox has lost.
+    private let outboxProblem = Locked<String?>(nil)
     private let unnamedIssuers = Locked(UnnamedIssuers())
     private let metrics = IssuerMetrics()
     private let certificateExpiry: Int64?
@@ -30,6 +34,7 @@ public final class Issuer: Sendable {
         var client: RedisClient?
         var publisher: RevocationPublisher?
         var observer: FleetObserver?
+        var replay: SessionReplay?
         var mint: TokenMint?
         var validator: Validator?
         var endpoints: TokenEndpoints?
@@ -40,7 +45,9 @@ public final class Issuer: Sendable {
         /// Lets go of everything on the loop that it belongs to.
         func clear() {
             publisher?.close()
-            (client, publisher, observer, mint, validator, endpoints) = (nil, nil, nil, nil, nil, nil)
+            replay?.close()
+            (client, publisher, observer, replay) = (nil, nil, nil, nil)
+            (mint, validator, endpoints) = (nil, nil, nil)
             status?.close()
             status = nil
             servers = []
@@ -113,15 +120,25 @@ public final class Issuer: Sendable {
         }
         let writers = FeedWriter.Settings(
             issuer: common.nodeID, issuers: configuration.issuers, fence: configuration.fence)
+        let registrar = IssuerRegistrar(
+            client: client, outbox: outbox, on: loop, home: self.loop, problem: outboxProblem, log: log)
         let publisher = RevocationPublisher(
-            client: client, outbox: outbox, on: loop, home: self.loop, settings: writers, lease: common.lease,
-            metrics: metrics, log: log)
+            client: client, outbox: outbox, registrar: registrar, on: loop, home: self.loop, settings: writers,
+            lease: common.lease, metrics: metrics, log: log)
         let observer = FleetObserver(
             client: client, options: redis, on: loop,
             fleet: Fleet(lease: common.lease, fence: configuration.fence), interval: common.renewInterval,
             issuers: writers.issuers, unnamedIssuers: unnamedIssuers, metrics: metrics, log: log
         ) { [feed] in feed.lease.holds(at: .now()) ? feed.status.snapshot.position?.epoch : nil }
-        publisher.entered = { [weak observer] in observer?.entered($0, lease: $1, fence: $2) }
+        let store = SessionStore(
+            client: client, tombstone: configuration.accessTTL + common.clockSkew + Retention.margin)
+        let replay = SessionReplay(
+            outbox: outbox, store: store, on: loop, home: self.loop, remaining: endsToReplay, log: log)
+        publisher.entered = { [weak observer, weak replay] in
+            observer?.entered($0, lease: $1, fence: $2)
+            replay?.entered($0)
+        }
+        observer.issuersRead = { [weak registrar] in registrar?.observed($0, isCaughtUp: $1) }
         publisher.opened = { [weak observer] in observer?.read { _ in } }
         let mint = try TokenMint(issuer: common.issuerURL, audience: common.audience, keys: keys, pool: pool)
         let keySet = try KeySet(keys.map { JSONWebKey($0.publicKey) })
@@ -133,9 +150,8 @@ public final class Issuer: Sendable {
             settings: IssuerService.Settings(
                 accessLifetime: configuration.accessTTL, refreshLifetime: configuration.refreshTTL,
                 rotationGrace: configuration.rotationGrace),
-            store: SessionStore(
-                client: client, tombstone: configuration.accessTTL + common.clockSkew + Retention.margin),
-            publisher: publisher, observer: observer, recent: RecentRevocations(), mint: mint, validator: validator,
+            store: store, publisher: publisher, observer: observer, recent: RecentRevocations(), mint: mint,
+            replay: replay, validator: validator,
             feedPosition: { [feed] in feed.status.snapshot.position }, metrics: metrics, log: log)
         let audit = AuditLog(log)
         let credential = common.adminToken.map { SecretDigest(of: $0.bytes) }
@@ -148,6 +164,7 @@ public final class Issuer: Sendable {
         state.value.client = client
         state.value.publisher = publisher
         state.value.observer = observer
+        state.value.replay = replay
         state.value.mint = mint
         state.value.validator = validator
         state.value.endpoints = endpoints
@@ -180,7 +197,8 @@ public final class Issuer: Sendable {
 
     private var checks: [HealthCheck] {
         feed.health + [
-            HealthCheck("issuers", problem: issuersProblem),
+            HealthCheck("outbox", problem: outboxProblem.withLock { $0 }),
+            HealthCheck("issuers", problem: issuersProblem), HealthCheck("sessions", problem: sessionsProblem),
             HealthCheck(
                 "draining", problem: isDraining.load(ordering: .relaxed) ? "this issuer is shutting down" : nil),
         ]
@@ -194,6 +212,12 @@ public final class Issuer: Sendable {
         guard let names = unnamed.names else { return "the registry has not been read yet" }
         let some = names.prefix(10).joined(separator: ", ")
         return "\(some) writes to this feed too: name all in the setting issuers of each"
+    }
+
+    /// Until the session store knows of every end, no refresh token is taken.
+    private var sessionsProblem: String? {
+        guard let remaining = endsToReplay.withLock({ $0 }) else { return "the feed has not been entered yet" }
+        return remaining == 0 ? nil : "\(remaining) sessions that had ended are being ended in Redis again"
     }
 
     /// Whether it can do all its work.

@@ -1,6 +1,8 @@
--- revoke(epoch, request id, awaited, log length, chunk bytes, period seconds, retain seconds, record, period, bytes,
--- ...): commits one record. Answers {'stored', epoch, sequence, registry when awaited}, {'elsewhere', epoch} or
--- {'recovering'}.
+-- revoke(epoch, request id, awaited, log length, chunk bytes, period seconds, retain seconds, issuer, record, period,
+-- bytes, ...): commits one record. Answers {'stored', epoch, sequence, registry when awaited}, {'elsewhere', epoch},
+-- {'recovering'}, or {'displaced'} when another start of the issuer is registered.
+--
+-- `issuer` is `<outbox> <start> <count>`: how many commits its outbox holds with this one.
 --
 -- While the epoch is restored it goes to the live set alone: nobody follows the log yet, and whoever will begins with
 -- the live set.
@@ -9,6 +11,10 @@
 -- and nothing undoes it.
 if not nonce then return {'recovering'} end
 if ARGV[1] ~= nonce then return {'elsewhere', nonce} end
+local outbox, start, count = string.match(ARGV[8], '^(%x+) (%x+) (%d+)$')
+local line = redis.call('HGET', '{quash}:issuers', outbox) or ''
+local known_start, known_count, name = string.match(line, '^(%x+) (%d+) (.+)$')
+if known_start ~= start then return {'displaced'} end
 local request = ARGV[2] ~= '' and '{quash}:request:' .. ARGV[2]
 if request then
   -- A retry of something stored: the same answer, nothing is stored twice. What another epoch stored may be gone.
@@ -18,7 +24,7 @@ end
 local chunk_bytes, period_seconds, retain_seconds = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 -- Where bytes were lost none are added: they would make up for the lost ones, and whoever adds up what it reads would
 -- find nothing missing. The epoch ends here, so that the outboxes bring back what was lost.
-for i = 9, #ARGV, 2 do
+for i = 10, #ARGV, 2 do
   local name = '{quash}:live:' .. ARGV[i] .. ':'
   local total, bytes = tonumber(redis.call('HGET', '{quash}:live', ARGV[i]) or 0), 0
   for chunk = 0, math.floor(total / chunk_bytes) do bytes = bytes + redis.call('STRLEN', name .. chunk) end
@@ -27,12 +33,12 @@ for i = 9, #ARGV, 2 do
     return {'recovering'}
   end
 end
-local record = ARGV[8]
+local record = ARGV[9]
 local sequence = decimal(redis.call('INCR', '{quash}:seq'))
 if state == 'open' then
   redis.call('XADD', '{quash}:log', 'MAXLEN', '~', ARGV[4], sequence .. '-0', 'r', record)
 end
-for i = 9, #ARGV, 2 do
+for i = 10, #ARGV, 2 do
   local period, bytes = ARGV[i], ARGV[i + 1]
   local total = redis.call('HINCRBY', '{quash}:live', period, #bytes)
   local chunk = math.floor((total - #bytes) / chunk_bytes)
@@ -48,6 +54,9 @@ for i = 9, #ARGV, 2 do
       if old and (old + 1) * period_seconds + retain_seconds < now then redis.call('HDEL', '{quash}:live', name) end
     end
   end
+end
+if tonumber(count) > tonumber(known_count) then
+  redis.call('HSET', '{quash}:issuers', outbox, start .. ' ' .. count .. ' ' .. name)
 end
 if request then redis.call('SET', request, nonce .. ' ' .. sequence, 'EX', retain_seconds) end
 if state ~= 'open' then return {'stored', nonce, sequence, ''} end

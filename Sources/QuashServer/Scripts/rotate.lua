@@ -1,5 +1,5 @@
--- rotate(presented, next, now ms, grace ms, kid, expiry s, tombstone s, access expiry ms, lifetimes): spends a refresh
--- token of the session KEYS[1].
+-- rotate(presented, next, now ms, grace ms, kid, expiry s, tombstone s, access expiry ms, lifetimes,
+-- refresh expiry ms): spends a refresh token of the session KEYS[1].
 -- `presented` and `next` are hashes of refresh identifiers. Answers, followed by the session's fields:
 --   {'rotated', ...}  the presented one was current; `next` is now
 --   {'replayed', ...} it was the direct parent, its successor is unused and the grace is not over: that successor again
@@ -22,8 +22,12 @@ if field.ended then return answer('ended') end
 if field.current == ARGV[1] then
   redis.call('HSET', KEYS[1], 'current', ARGV[2], 'parent', ARGV[1], 'rotated', ARGV[3], 'kid', ARGV[5],
     'lifetimes', ARGV[9], 'spent', string.format('%.0f', now))
-  -- The latest stays, so that a shorter lifetime does not make an older access token forgotten too soon.
+  -- The latest stays, so that a shorter lifetime does not make an older token forgotten too soon. A session that says
+  -- nothing of its refresh tokens was begun by the first version, and goes on saying nothing.
   if tonumber(ARGV[8]) > tonumber(field.access or 0) then redis.call('HSET', KEYS[1], 'access', ARGV[8]) end
+  if field.refresh and tonumber(ARGV[10]) > tonumber(field.refresh) then
+    redis.call('HSET', KEYS[1], 'refresh', ARGV[10])
+  end
   redis.call('EXPIREAT', KEYS[1], ARGV[6])
   return answer('rotated')
 end

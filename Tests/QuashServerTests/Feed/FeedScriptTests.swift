@@ -272,14 +272,15 @@ import Testing
         func open(_ nonce: Epoch) throws {
             var arguments = FeedScript.beginArguments(nonce: nonce, lease: .seconds(5))
             arguments[1] = FeedScript.text(periodSeconds)
+            try script.register()
             try script.caller.eval(FeedScript.begin, arguments)
         }
         try open(ScriptCaller.first)
         let period = now / periodSeconds - 3
         let bytes = RevocationCodec.encode([.token(1, expiresAtSeconds: UInt32(period * periodSeconds))])
-        var arguments = FeedScript.revokeArguments(FeedWriter.Commit(revocations: []), to: ScriptCaller.first)
+        var arguments = ScriptCaller.revokeArguments(FeedWriter.Commit(revocations: []), to: ScriptCaller.first)
         arguments[5] = FeedScript.text(periodSeconds)
-        arguments[7] = bytes
+        arguments[8] = bytes
         try script.caller.eval(FeedScript.revoke, arguments + [FeedScript.text(period), bytes])
         try script.caller.call("DEL", "{quash}:epoch")
         try open(ScriptCaller.second)
@@ -294,9 +295,9 @@ import Testing
         let periodSeconds = Int(ClockReading.now().wall.seconds) - FeedScript.retainSeconds - 400
         for period in 0...2 {
             let bytes = record(period)
-            var arguments = FeedScript.revokeArguments(FeedWriter.Commit(revocations: []), to: ScriptCaller.first)
+            var arguments = ScriptCaller.revokeArguments(FeedWriter.Commit(revocations: []), to: ScriptCaller.first)
             arguments[5] = FeedScript.text(periodSeconds)
-            arguments[7] = bytes
+            arguments[8] = bytes
             try script.caller.eval(FeedScript.revoke, arguments + [FeedScript.text(period), bytes])
         }
         let names = try script.caller.call("HKEYS", FeedScript.directoryKey).elements?.compactMap(\.text)
@@ -343,7 +344,10 @@ import Testing
     func S1_aLineOfTheRegistryThatCannotBeReadIsWaitedForLikeANode(line: String) throws {
         let text = Array("7 100 5000 v a/1\n\(line)\n7 100 5000 v issuer:c/1".utf8)
         let answer =
-            [.bulk(Array("nodes".utf8)), .bulk(Array("00000000000000aa".utf8)), .integer(7), .bulk(text)] as [RESPValue]
+            [
+                .bulk(Array("nodes".utf8)), .bulk(Array("00000000000000aa".utf8)), .integer(7), .bulk(text),
+                .bulk([]),
+            ] as [RESPValue]
         let reply = try #require(try NodesReply(.array(answer)))
         #expect(reply.registry.entries.map(\.isReadable) == [true, false, true])
         let now = ClockReading(boot: BootInstant(nanoseconds: 1_000_000_000_000), wallNanoseconds: 0)

@@ -22,6 +22,7 @@ import Testing
         func open() throws {
             var arguments = FeedScript.beginArguments(nonce: epoch, lease: .seconds(5))
             arguments[2] = FeedScript.text(chunkBytes)
+            try script.register()
             try script.caller.eval(FeedScript.begin, arguments)
         }
 
@@ -32,7 +33,7 @@ import Testing
                 let bound = Bool.random(using: &generator) ? WallInstant(milliseconds: 1) : nil
                 return Revocation(key: .subject("subject-\(count)"), issuedBefore: bound, expiresAtSeconds: expiry)
             }
-            var arguments = FeedScript.revokeArguments(FeedWriter.Commit(revocations: revocations), to: epoch)
+            var arguments = ScriptCaller.revokeArguments(FeedWriter.Commit(revocations: revocations), to: epoch)
             arguments[4] = FeedScript.text(chunkBytes)
             guard case .stored = try RevokeReply(script.caller.eval(FeedScript.revoke, arguments)) else {
                 throw TestSupportError("not stored")

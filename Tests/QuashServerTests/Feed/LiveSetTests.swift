@@ -108,13 +108,13 @@ import Testing
     /// What an issuer says to have applied is on its disk: while that does not answer, it says nothing.
     @Test func S5_anIssuerStatesNoPositionBeforeItsDiskHasIt() throws {
         let script = try ScriptCaller()
-        try script.open()
         let folder = try TemporaryFolder()
         let outbox = try Outbox(path: folder.path("outbox"), issuer: "node", log: Fleet.silent)
-        outbox.close()
         let feed = try follow(script, outbox: outbox)
         defer { end(feed) }
         #expect(poll { feed.status.snapshot.isSubscribed && feed.status.snapshot.isConnected })
+        outbox.close()
+        try script.open()
         #expect(!poll(within: .seconds(1)) { feed.lease.holds(at: .now()) })
         #expect(try script.nodes()?.registry.entries.isEmpty == true)
     }
@@ -153,10 +153,9 @@ import Testing
             recoveries.record(true)
             caller.run { client in
                 let epoch = ScriptCaller.second
-                let settings = FeedWriter.Settings(issuer: "issuer", issuers: [])
                 for (script, arguments) in [
                     (FeedScript.begin, FeedScript.beginArguments(nonce: epoch, lease: .seconds(5))),
-                    (FeedScript.restored, FeedScript.restoredArguments(epoch, settings, excused: [])),
+                    (FeedScript.restored, ["\(epoch)", "issuer", "issuer", "", ""].map { FeedScript.text($0) }),
                 ] {
                     client.eval(script, keys: FeedScript.keys, arguments: arguments, timeout: .seconds(5)) { _ in }
                 }

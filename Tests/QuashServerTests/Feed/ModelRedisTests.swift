@@ -73,7 +73,7 @@ private final class TwinRedis {
         if model.current?.isOpen != true, Bool.random(using: &random) {
             return try model.current == nil ? begin() : restored()
         }
-        switch Int.random(in: 0..<40, using: &random) {
+        switch Int.random(in: 0..<42, using: &random) {
         case 0: try begin()
         case 1: try restored()
         case 2...14: try revoke()
@@ -83,6 +83,7 @@ private final class TwinRedis {
         case 33, 34: try forget()
         case 35, 36: try read()
         case 37: try trim()
+        case 38: try register()
         default: try lose()
         }
     }
@@ -104,13 +105,30 @@ private final class TwinRedis {
         return isOther ? nonces.randomElement(using: &random)! : current ?? nonces[0]
     }
 
+    private func register() throws {
+        let name = Bool.random(using: &random) ? "issuer" : "other"
+        let starts = [ScriptCaller.start(1), ScriptCaller.start(2)]
+        let identity = IssuerIdentity(
+            name: name, outbox: ScriptCaller.outbox(Int.random(in: 1...2, using: &random)),
+            start: starts.randomElement(using: &random)!,
+            earlierStarts: Bool.random(using: &random) ? starts : [])
+        let count = UInt64.random(in: 0...3, using: &random)
+        let replaced = Bool.random(using: &random) ? nil : ScriptCaller.outbox(Int.random(in: 1...2, using: &random))
+        let arguments = FeedScript.registerArguments(identity, count: count, replacing: replaced)
+        let reply = try RegisterReply(script.caller.eval(FeedScript.register, arguments))
+        #expect(reply == model.register(identity, count: count, replacing: replaced))
+        answers.append("\(reply)")
+    }
+
     private func restored() throws {
         let issuers = Bool.random(using: &random) ? ["a", "b"] : ["a"]
         let issuer = issuers.randomElement(using: &random)!
         let excused = Int.random(in: 0..<4, using: &random) == 0 ? ["b"] : []
         let epoch = epoch()
-        let reply = try script.restored(issuer, of: issuers, epoch: epoch, without: excused)
-        #expect(reply == model.restored(epoch, issuer: issuer, needed: issuers, excused: excused))
+        let needed = Bool.random(using: &random) ? issuers : issuers + ["b#\(ScriptCaller.outbox(2))"]
+        let bound = Bool.random(using: &random) ? "" : "\(issuer)#\(ScriptCaller.outbox(2))"
+        let reply = try script.restored(issuer, of: needed, epoch: epoch, without: excused, bound: bound)
+        #expect(reply == model.restored(epoch, issuer: issuer, needed: needed, excused: excused, bound: bound))
     }
 
     private func revoke() throws {
@@ -128,12 +146,20 @@ private final class TwinRedis {
         let commit = FeedWriter.Commit(
             revocations: revocations, requestID: request, isAwaited: Bool.random(using: &random))
         let epoch = epoch()
-        var arguments = FeedScript.revokeArguments(commit, to: epoch)
+        // Most often that of an issuer that is registered.
+        if model.issuers.isEmpty, Int.random(in: 0..<4, using: &random) != 0 { try register() }
+        let line = model.issuers.sorted { $0.key.description < $1.key.description }.first
+        let issuer = IssuerIdentity(
+            name: "issuer", outbox: line?.key ?? ScriptCaller.outbox(1),
+            start: Int.random(in: 0..<40, using: &random) == 0
+                ? ScriptCaller.start(9) : line?.value.start ?? ScriptCaller.start(1))
+        let count = UInt64.random(in: 0...3, using: &random)
+        var arguments = FeedScript.revokeArguments(commit, to: epoch, by: issuer, count: count)
         arguments[3] = FeedScript.text(limits.logCommits)
         arguments[4] = FeedScript.text(limits.chunkBytes)
         let hadEpoch = model.current != nil
         let reply = try RevokeReply(script.caller.eval(FeedScript.revoke, arguments))
-        let (expected, message) = model.revoke(commit, to: epoch, limits)
+        let (expected, message) = model.revoke(commit, to: epoch, by: issuer, count: count, limits)
         #expect(reply.sorted == expected.sorted)
         if let message { expectedMessages.append(message) }
         if case .stored = reply { answers.append("stored") }
@@ -182,6 +208,7 @@ private final class TwinRedis {
         let expected = model.registryOfOpenEpoch
         #expect(reply?.head == expected?.head)
         #expect(reply?.registry.sorted == expected?.registry.sorted)
+        #expect(reply?.issuers.sorted { $0.outbox.description < $1.outbox.description } == expected?.issuers)
         seen += reply?.registry.entries ?? []
     }
 
@@ -241,6 +268,7 @@ private final class TwinRedis {
         case .directory: "{quash}:live"
         case .nodes: "{quash}:nodes"
         case .restored: "{quash}:restored"
+        case .issuers: "{quash}:issuers"
         }
     }
 
@@ -267,6 +295,7 @@ private struct RealRedis: Equatable {
     var expiries: [String: Int64] = [:]
     var nodes: [String: String] = [:]
     var restored: [String: String] = [:]
+    var issuers: [String: String] = [:]
     var requests: [String: String] = [:]
 
     init(_ caller: RedisCaller) throws {
@@ -284,6 +313,7 @@ private struct RealRedis: Equatable {
         live = try hash("{quash}:live")
         nodes = try hash("{quash}:nodes")
         restored = try hash("{quash}:restored")
+        issuers = try hash("{quash}:issuers")
         for key in try caller.call("KEYS", "{quash}:*").elements?.compactMap(\.text) ?? [] {
             if key.hasPrefix("{quash}:live:") {
                 chunks[key] = try caller.call("GET", key).bytes
@@ -312,6 +342,7 @@ private struct RealRedis: Equatable {
         }
         nodes["epoch"] = model.nodesEpoch?.description
         restored = model.restored
+        for (outbox, line) in model.issuers { issuers["\(outbox)"] = "\(line.start) \(line.count) \(line.name)" }
         for (id, request) in model.requests {
             requests["{quash}:request:\(id)"] = "\(request.position.epoch) \(request.position.sequence)"
         }

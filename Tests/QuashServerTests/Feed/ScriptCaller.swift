@@ -21,16 +21,34 @@ struct ScriptCaller {
     static let first = Epoch("00000000000000aa")!
     static let second = Epoch("00000000000000bb")!
 
+    static func outbox(_ number: Int) -> Nonce { Nonce("000000000000000\(number)")! }
+    static func start(_ number: Int) -> Nonce { Nonce("000000000000001\(number)")! }
+    /// Who calls the scripts.
+    static let issuer = IssuerIdentity(name: "issuer", outbox: outbox(1), start: start(1))
+
+    /// As an issuer does before all else.
+    @discardableResult
+    func register(
+        _ identity: IssuerIdentity = issuer, count: UInt64 = 0, replacing replaced: Nonce? = nil
+    ) throws -> RegisterReply {
+        let arguments = FeedScript.registerArguments(identity, count: count, replacing: replaced)
+        return try RegisterReply(caller.eval(FeedScript.register, arguments))
+    }
+
     @discardableResult
     func begin(_ nonce: Epoch = first) throws -> BeginReply {
-        try BeginReply(caller.eval(FeedScript.begin, FeedScript.beginArguments(nonce: nonce, lease: .seconds(5))))
+        try register()
+        return try BeginReply(
+            caller.eval(FeedScript.begin, FeedScript.beginArguments(nonce: nonce, lease: .seconds(5))))
     }
 
     func restored(
-        _ issuer: String, of issuers: [String], epoch: Epoch = first, without excused: [String] = []
+        _ issuer: String, of issuers: [String], epoch: Epoch = first, without excused: [String] = [],
+        bound: String = ""
     ) throws -> RestoredReply {
-        let settings = FeedWriter.Settings(issuer: issuer, issuers: issuers)
-        let arguments = FeedScript.restoredArguments(epoch, settings, excused: excused)
+        let arguments = [
+            "\(epoch)", issuer, issuers.joined(separator: ","), excused.joined(separator: ","), bound,
+        ].map { FeedScript.text($0) }
         return try RestoredReply(caller.eval(FeedScript.restored, arguments))
     }
 
@@ -46,11 +64,15 @@ struct ScriptCaller {
         return (begun.epoch, begun.isNew)
     }
 
+    static func revokeArguments(_ commit: FeedWriter.Commit, to epoch: Epoch) -> [[UInt8]] {
+        FeedScript.revokeArguments(commit, to: epoch, by: issuer, count: 1)
+    }
+
     func revoke(
         _ revocations: [Revocation], epoch: Epoch = first, request: String = "", isAwaited: Bool = false
     ) throws -> RevokeReply {
         let commit = FeedWriter.Commit(revocations: revocations, requestID: request, isAwaited: isAwaited)
-        return try RevokeReply(caller.eval(FeedScript.revoke, FeedScript.revokeArguments(commit, to: epoch)))
+        return try RevokeReply(caller.eval(FeedScript.revoke, Self.revokeArguments(commit, to: epoch)))
     }
 
     /// - Parameter most: records in one answer.

@@ -1,6 +1,7 @@
 import Glibc
 import Logging
 import Quash
+import QuashJWT
 import TestSupport
 import Testing
 
@@ -26,7 +27,7 @@ import Testing
 
     private func append(_ revocations: [Revocation], to outbox: Outbox) throws -> Bool {
         let done = Recorder<Bool>()
-        outbox.append(revocations) { done.record($0) }
+        outbox.append(revocations) { done.record($0 != nil) }
         return try done.wait(count: 1)[0]
     }
 
@@ -78,47 +79,181 @@ import Testing
     @Test func concurrentAppendsAreAllDurable() throws {
         let outbox = try open()
         let done = Recorder<Bool>()
-        for number in 0..<2000 { outbox.append(tokens(number..<number + 1)) { done.record($0) } }
+        for number in 0..<2000 { outbox.append(tokens(number..<number + 1)) { done.record($0 != nil) } }
         #expect(try done.wait(count: 2000).allSatisfy { $0 })
         outbox.close()
         #expect(try reopened() == Set(tokens(0..<2000)))
     }
 
-    /// The crash of a machine: the last record is there in part, or has other bytes.
-    @Test(arguments: [0, 5, 11, 12, 20])
-    func aTornEndIsCutOffWithAWarning(cutting: Int) throws {
+    /// The crash of a machine while a write was under way: a part of a record stands behind what was durable.
+    @Test(arguments: [1, 5, 11, 12, 20])
+    func aTornEndIsCutOffWithAWarning(bytes: Int) throws {
         let outbox = try open()
         #expect(try append(tokens(0..<10), to: outbox))
-        #expect(try append(tokens(10..<11), to: outbox))
         outbox.close()
-        // Without a cut: a part of a record behind.
-        try addToFile(cutting == 0 ? [0, 0, 0, 21, 1, 2, 3] : [], cutting: cutting)
+        var record: [UInt8] = []
+        OutboxRecord.revocations(tokens(10..<11)).encode(into: &record)
+        try addToFile(Array(record.prefix(bytes)))
         let log = LogRecorder()
-        #expect(try reopened(log) == Set(tokens(0..<(cutting == 0 ? 11 : 10))))
-        #expect(log.lines.all.contains { $0.level == .warning && $0.message.contains("torn") })
+        #expect(try reopened(log) == Set(tokens(0..<10)))
+        #expect(log.lines.all.contains { $0.level == .warning && $0.message.contains("tore") })
         // It is whole again.
         let quiet = LogRecorder()
         _ = try reopened(quiet)
         #expect(quiet.lines.all.isEmpty)
     }
 
-    @Test func aDamagedMiddleIsToldAndLosesNothingElse() throws {
+    /// What was durable cannot be lost by a crash: that the file is shorter, or has another bit, is damage.
+    @Test(arguments: ["short", "bit", "bit of the last record", "lengths"])
+    func S5_bytesThatWereDurableAndAreLostAreDamage(way: String) throws {
         let outbox = try open()
         for number in 0..<3 { #expect(try append(tokens(number..<number + 1), to: outbox)) }
         outbox.close()
         var bytes = try fileBytes
-        bytes[bytes.count - 40] ^= 1
+        var expected = Set(tokens(0..<3))
+        switch way {
+        case "short": bytes.removeLast(bytes.count - 200)
+        case "bit": bytes[bytes.count - 70] ^= 1
+        case "bit of the last record": bytes[bytes.count - 25] ^= 1
+        default: for place in 32..<64 { bytes[place] ^= 1 }
+        }
+        if way != "lengths" { expected = [] }
         try folder.write("outbox", bytes: bytes)
         let log = LogRecorder()
-        #expect(try reopened(log) == Set(tokens(0..<1) + tokens(2..<3)))
-        #expect(log.lines.all.contains { $0.level == .error && $0.message.contains("damaged") })
+        let damaged = try open("a", log)
+        #expect(damaged.isDamaged)
+        #expect(try contents(damaged).isSuperset(of: expected))
+        #expect(log.lines.all.contains { $0.level == .error && $0.message.contains("lost records") })
+        damaged.close()
+        // Until it is restored, the next start knows it too.
+        let again = try open()
+        #expect(again.isDamaged)
+        again.close()
     }
 
-    @Test func anEmptyOrHalfMadeFileIsANewOutbox() throws {
-        for prefix in [0, 4, 15] {
-            let header = OutboxRecord.header(issuer: "a")
-            try folder.write("outbox", bytes: Array(header.prefix(prefix)))
-            #expect(try reopened().isEmpty)
+    /// The process ends between the write and the synchronisation, or before the length is written.
+    @Test func aLengthThatWasNotWrittenLosesNothing() throws {
+        let outbox = try open()
+        #expect(try append(tokens(0..<1), to: outbox))
+        outbox.close()
+        let before = try fileBytes
+        let second = try open()
+        #expect(try append(tokens(1..<2), to: second))
+        second.close()
+        var after = try fileBytes
+        after.replaceSubrange(48..<64, with: before[48..<64])
+        try folder.write("outbox", bytes: after)
+        let log = LogRecorder()
+        #expect(try reopened(log) == Set(tokens(0..<2)))
+        #expect(log.lines.all.isEmpty)
+    }
+
+    @Test func anEmptyFileIsANewOutboxAndIsLogged() throws {
+        try folder.write("outbox", bytes: [])
+        let log = LogRecorder()
+        #expect(try reopened(log).isEmpty)
+        #expect(log.lines.all.contains { $0.level == .notice && $0.message.contains("new outbox") })
+    }
+
+    /// Not even the name of a folder that could not be synchronised is taken for durable, and nothing goes to the file
+    /// that was replaced.
+    @Test func S5_aNameThatIsNotDurableIsNotTakenForDurable() throws {
+        let path = folder.path("file")
+        let fails = Recorder<Bool>()
+        var file = try OutboxFile(path: path) { (path) throws(OutboxFile.Failure) in
+            if fails.all.count == 1 { throw OutboxFile.Failure("fails", EIO) }
+        }
+        try file.replace(by: [], of: .random())
+        fails.record(true)
+        #expect(throws: OutboxFile.Failure.self) { try file.replace(by: [], of: .random()) }
+        try file.append([1, 2, 3])
+        #expect(throws: OutboxFile.Failure.self) { try file.synchronize() }
+        fails.record(true)
+        try file.synchronize()
+        #expect(try PlainFile.read(path: path, maxBytes: 1000).suffix(3) == [1, 2, 3])
+    }
+
+    // MARK: The first version
+
+    private func version1(_ records: [OutboxRecord], issuer: String = "a") -> [UInt8] {
+        records.reduce(into: Array("quash-outbox 1 \(issuer)\n".utf8)) { $1.encode(into: &$0) }
+    }
+
+    @Test func anOutboxOfTheFirstVersionIsReadAndGetsAName() throws {
+        let records: [OutboxRecord] = [.epoch(ScriptCaller.first), .revocations(tokens(0..<100))]
+        try folder.write("outbox", bytes: version1(records))
+        let outbox = try open()
+        #expect(try contents(outbox) == Set(tokens(0..<100)))
+        #expect(outbox.enteredEpochs == [ScriptCaller.first])
+        let identity = outbox.identity
+        outbox.close()
+        let again = try open()
+        #expect(again.identity.outbox == identity.outbox)
+        #expect(again.identity.earlierStarts == [identity.start])
+        #expect(try contents(again) == Set(tokens(0..<100)))
+        again.close()
+    }
+
+    @Test(arguments: [0, 4, 13, 14, 16])
+    func aHalfMadeFileOfTheFirstVersionIsANewOutbox(prefix: Int) throws {
+        try folder.write("outbox", bytes: Array(version1([]).prefix(prefix)))
+        #expect(try reopened().isEmpty)
+    }
+
+    /// It could not tell a last write that was torn from one that was damaged.
+    @Test func aTornEndOfTheFirstVersionIsCutOff() throws {
+        let bytes = version1([.revocations(tokens(0..<1)), .revocations(tokens(1..<2))])
+        try folder.write("outbox", bytes: bytes.dropLast(3))
+        let outbox = try open()
+        #expect(!outbox.isDamaged)
+        #expect(try contents(outbox) == Set(tokens(0..<1)))
+        outbox.close()
+    }
+
+    @Test func aHostNameThatWasCutAtItsDotIsTheSameIssuer() throws {
+        try folder.write("outbox", bytes: version1([.revocations(tokens(0..<1))], issuer: "auth"))
+        let outbox = try open("auth.eu.example")
+        #expect(try contents(outbox) == Set(tokens(0..<1)))
+        outbox.close()
+        #expect(throws: StartFailure.self) { try open("auth.us.example") }
+        #expect(throws: StartFailure.self) { try open("auth") }
+    }
+
+    @Test func aLaterVersionIsRefusedWithTheReason() throws {
+        try folder.write("outbox", bytes: Array("quash-outbox 3 whatever\n".utf8))
+        let failure = try #require(throws: StartFailure.self) { try open() }
+        #expect(failure.description.contains("was written by a later version of quash"))
+    }
+
+    // MARK: Sessions
+
+    private func ends(_ outbox: Outbox) throws -> Set<SessionEnd> {
+        let done = Recorder<[SessionEnd]>()
+        outbox.readEnds { done.record($0) }
+        return Set(try done.wait(count: 1)[0])
+    }
+
+    /// The end of a session outlives the revocation of its access tokens.
+    @Test func S2_theEndOfASessionIsKeptUntilItsRefreshTokensExpire() throws {
+        let longAgo = UInt32(ClockReading.now().wall.seconds) - UInt32(FeedScript.retainSeconds) - 200
+        let sessions = (0..<150).map { _ in RevocationKey.session(.random()) }
+        let own = sessions[..<120].map { SessionEnd(session: $0, untilSeconds: expiry) }
+        let outbox = try open()
+        let done = Recorder<UInt64?>()
+        outbox.append(own.map { Revocation(key: $0.session, expiresAtSeconds: longAgo) }, ends: own) { done.record($0) }
+        #expect(try done.wait(count: 1) == [1])
+        let heard = sessions[100...].map { SessionEnd(session: $0, untilSeconds: expiry + 500) }
+        outbox.mirror(heard.map { Revocation(key: $0.session, expiresAtSeconds: longAgo) }, ends: heard)
+        #expect(try flush(outbox))
+        // An issuer knows the end of its own sessions exactly; what others derive from the feed does not change it.
+        let expected = Set(own + heard[20...])
+        #expect(try ends(outbox) == expected)
+        outbox.close()
+        for _ in 0..<2 {
+            let again = try open()
+            #expect(try ends(again) == expected)
+            #expect(try contents(again).isEmpty)
+            again.close()
         }
     }
 

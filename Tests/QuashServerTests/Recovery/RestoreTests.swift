@@ -107,7 +107,7 @@ import Testing
         let isDurable = Recorder<Bool>()
         let id = try fleet.identifier(of: pair.access)
         let expiry = UInt32(ClockReading.now().wall.seconds + 900)
-        outbox.append([Revocation(key: .token(id), expiresAtSeconds: expiry)]) { isDurable.record($0) }
+        outbox.append([Revocation(key: .token(id), expiresAtSeconds: expiry)]) { isDurable.record($0 != nil) }
         #expect(try isDurable.wait(count: 1) == [true])
         outbox.close()
         #expect(try fleet.statuses(of: pair.access) == [204])

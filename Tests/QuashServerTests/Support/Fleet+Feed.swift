@@ -65,6 +65,15 @@ extension Fleet {
         guard isApplied else { throw TestSupportError("\(position) is not applied by all: \(last as Any)") }
     }
 
+    /// Waits until every issuer has said in a renewal that it applied, and keeps, everything up to `position`.
+    func waitUntilEveryIssuerApplied(_ position: FeedPosition) throws {
+        let isApplied = try poll(within: .seconds(20)) {
+            let listed = try registry()?.nodes.filter { $0.name.hasPrefix(Registry.issuerPrefix) } ?? []
+            return listed.count == issuers.count && listed.allSatisfy { $0.applied >= Int64(position.sequence) }
+        }
+        guard isApplied else { throw TestSupportError("not every issuer has applied \(position)") }
+    }
+
     /// Whether a validator says of itself that it holds a lease.
     func holdsLease(at validator: Int) throws -> Bool {
         try readiness(at: validator).contains("[+] lease ok")
