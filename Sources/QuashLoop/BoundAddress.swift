@@ -17,8 +17,8 @@ import Synchronization
 package final class BoundAddress: @unchecked Sendable {
     /// The address as it was bound, with the port that the system chose.
     package let endpoint: Endpoint
-    /// Connections that each listener may have open at once; more wait, unaccepted.
-    let maxConnectionsPerListener: Int
+    /// Out of which each of its connections takes a place; more wait, unaccepted.
+    let connections: ConnectionBudget
 
     private let lock = Lock()
     // Both guarded by the lock: the descriptors that no listener has taken yet, and the count of those in use.
@@ -28,12 +28,13 @@ package final class BoundAddress: @unchecked Sendable {
     /// - Parameters:
     ///   - listeners: how many loops will serve the address. Each must take its descriptor: connections that the kernel
     ///     gives to one that nobody took are never answered.
-    ///   - maxConnections: for all listeners together, shared out equally.
+    ///   - connections: for all listeners together, and for those of every other address that is given the same one.
     package init(
-        _ endpoint: Endpoint, listeners: Int = 1, maxConnections: Int = LoopLimits.defaultMaxConnections
+        _ endpoint: Endpoint, listeners: Int = 1,
+        connections: ConnectionBudget = ConnectionBudget(limit: LoopLimits.connections())
     ) throws(LoopError) {
-        precondition(listeners > 0 && maxConnections > 0, "an address needs a listener and room for a connection")
-        maxConnectionsPerListener = max(1, maxConnections / listeners)
+        precondition(listeners > 0, "an address needs a listener")
+        self.connections = connections
         switch endpoint {
         case .tcp(let host, let port):
             (waiting, self.endpoint) = try listenTCP(host: host, port: port, count: listeners)

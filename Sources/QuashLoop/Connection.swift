@@ -1,4 +1,5 @@
 import CUV
+import Glibc
 package import QuashCrypto
 
 /// A stream of bytes to a peer over TCP or a unix socket, plain or TLS, with a limit on what waits to be written.
@@ -78,27 +79,36 @@ package final class Connection: HandleOwner {
         return connection
     }
 
-    /// Takes the connection that waits at `server`; throws when it is gone already.
+    /// Takes `descriptor`, a connection that was accepted; closes it when that fails.
     static func accept(
-        from server: UnsafeMutablePointer<uv_stream_t>, of listener: Listener, type: uv_handle_type,
-        tls: TLSContext?, limits: ConnectionLimits
+        _ descriptor: Int32, of listener: Listener, isTCP: Bool, tls: TLSContext?, limits: ConnectionLimits
     ) throws(LoopError) -> Connection {
         let connection = Connection(on: listener.loop, limits: limits)
-        let stream = unsafe try connection.open(type, as: uv_stream_t.self, "cannot accept a connection") {
-            let memory = UnsafeMutableRawPointer($1)
-            return type == UV_TCP
-                ? unsafe uv_tcp_init($0, memory.assumingMemoryBound(to: uv_tcp_t.self))
-                : unsafe uv_pipe_init($0, memory.assumingMemoryBound(to: uv_pipe_t.self), 0)
+        let stream: UnsafeMutablePointer<uv_stream_t>
+        do throws(LoopError) {
+            let type = isTCP ? UV_TCP : UV_NAMED_PIPE
+            unsafe stream = try connection.open(type, as: uv_stream_t.self, "cannot accept a connection") {
+                let memory = UnsafeMutableRawPointer($1)
+                return isTCP
+                    ? unsafe uv_tcp_init($0, memory.assumingMemoryBound(to: uv_tcp_t.self))
+                    : unsafe uv_pipe_init($0, memory.assumingMemoryBound(to: uv_pipe_t.self), 0)
+            }
+        } catch {
+            _ = Glibc.close(descriptor)
+            throw error
         }
-        let status = unsafe uv_accept(server, stream)
+        let memory = UnsafeMutableRawPointer(stream)
+        let status =
+            isTCP
+            ? unsafe uv_tcp_open(memory.assumingMemoryBound(to: uv_tcp_t.self), descriptor)
+            : unsafe uv_pipe_open(memory.assumingMemoryBound(to: uv_pipe_t.self), descriptor)
         guard status == 0 else {
+            _ = Glibc.close(descriptor)
             connection.state = .closed
             unsafe connection.close(stream)
             throw LoopError(status: status, "cannot accept a connection")
         }
-        if type == UV_TCP {
-            unsafe uv_tcp_nodelay(UnsafeMutableRawPointer(stream).assumingMemoryBound(to: uv_tcp_t.self), 1)
-        }
+        if isTCP { unsafe uv_tcp_nodelay(memory.assumingMemoryBound(to: uv_tcp_t.self), 1) }
         unsafe connection.stream = unsafe stream
         if let tls {
             do throws(CryptoError) {

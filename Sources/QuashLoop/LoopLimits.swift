@@ -12,15 +12,22 @@ package enum LoopLimits {
     package static let threadStackBytes = 4 * 1024 * 1024
     /// Bytes of a path of a unix socket: `sun_path` less its final zero (unix(7)).
     package static let maxSocketPathBytes = 107
-    /// Descriptors that are left to files, Redis, the loops themselves and the other listeners.
-    package static let reservedDescriptors = 128
+    /// Connections that a listener accepts before the loop looks at those that it has.
+    package static let maxAcceptsPerTurn = 64
+    /// After how long a listener tries again that found no descriptor.
+    package static let acceptRetry: Duration = .milliseconds(100)
+    /// Descriptors that are left to what a process has anyhow: its streams, its files, and connections of its own.
+    package static let reservedDescriptors = 64
+    /// Descriptors of a loop: epoll, its wake-up, the one that libuv keeps, and listening sockets.
+    package static let descriptorsPerLoop = 8
 
-    /// Connections that one listening address may have when the owner does not say: what the limit of open files
-    /// (RLIMIT_NOFILE) leaves, at least 16. At the descriptor limit libuv would accept and drop connections unseen.
-    package static var defaultMaxConnections: Int {
+    /// Connections that a process may have open at its listeners: what the limit of open files (RLIMIT_NOFILE) leaves,
+    /// at least 16.
+    /// - Parameter loops: that the process runs.
+    package static func connections(loops: Int = 1) -> Int {
         var limit = rlimit()
         guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 256 }
-        return max(16, Int(clamping: limit.rlim_cur) - reservedDescriptors)
+        return max(16, Int(clamping: limit.rlim_cur) - reservedDescriptors - descriptorsPerLoop * loops)
     }
 }
 

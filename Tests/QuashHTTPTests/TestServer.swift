@@ -19,7 +19,7 @@ final class TestServer {
         _ endpoint: Endpoint = .tcp(host: "127.0.0.1", port: 0), tls: TLSContext? = nil,
         limits: HTTPLimits = HTTPLimits(), maxConnections: Int = 100
     ) async throws {
-        let address = try BoundAddress(endpoint, maxConnections: maxConnections)
+        let address = try BoundAddress(endpoint, connections: ConnectionBudget(limit: maxConnections))
         thread = try LoopThread(name: "server")
         self.endpoint = address.endpoint
         try await thread.run { [box] loop in

@@ -102,7 +102,7 @@ import Testing
     @Test(arguments: Kind.allCases)
     func atTheCapNothingIsAcceptedUntilAConnectionCloses(kind: Kind) async throws {
         let accepted = Locked(0)
-        let address = try BoundAddress(kind.endpoint(), maxConnections: 2)
+        let address = try BoundAddress(kind.endpoint(), connections: ConnectionBudget(limit: 2))
         try await withLoopThread { thread in
             let greeted = (0..<5).map { _ in Awaited<Bool>() }
             let closed = (0..<5).map { _ in Awaited<LoopError?>() }
@@ -136,6 +136,66 @@ import Testing
             for greeted in greeted { #expect(greeted.isSet) }
             #expect(accepted.current == 5)
         }
+    }
+
+    @Test(arguments: Kind.allCases)
+    func oneBudgetHoldsForEveryAddressAndACrowdAtOneDoesNotKeepTheOther(kind: Kind) async throws {
+        let pauses = Locked(0)
+        let bothPaused = Awaited<Bool>()
+        let budget = ConnectionBudget(limit: 2) { shortage in
+            #expect(shortage == .connections)
+            if pauses.withLock({
+                $0 += 1; return $0
+            }) == 2 {
+                bothPaused.set(true)
+            }
+        }
+        let addresses = [
+            try BoundAddress(kind.endpoint(), connections: budget),
+            try BoundAddress(kind.endpoint(), connections: budget),
+        ]
+        // At which address each connection was accepted.
+        let served = Locked<[Int]>([])
+        try await withLoopThread { first in
+            try await withLoopThread { second in
+                for (number, thread) in [first, second].enumerated() {
+                    try await thread.run { loop in
+                        _ = try Listener(on: loop, at: addresses[number]) { _ in
+                            served.withLock { $0.append(number) }
+                            #expect(budget.open <= 2)
+                            let recorder = Recorder()
+                            recorder.onOpen = { $0.write([1]) }
+                            return recorder
+                        }
+                    }
+                }
+                let closed = (0..<60).map { _ in Awaited<LoopError?>() }
+                let holders = Locked<[Connection]>([])
+                try await first.run { loop in
+                    func connect(to number: Int, _ closed: Awaited<LoopError?>) {
+                        let recorder = Recorder(closed: closed)
+                        recorder.onBytes = { connection, _ in
+                            // Two keep the places until both addresses wait; the second of them lets the other begin.
+                            let count = holders.withLock { holders in
+                                if holders.count < 2 { holders.append(connection) } else { connection.close() }
+                                return holders.count
+                            }
+                            if count == 2, number == 0, !bothPaused.isSet { connectOther() }
+                        }
+                        Connection.connect(on: loop, to: addresses[number].endpoint, delegate: recorder)
+                    }
+                    func connectOther() { connect(to: 1, closed[59]) }
+                    for number in 0..<59 { connect(to: 0, closed[number]) }
+                }
+                _ = try await bothPaused.wait()
+                try await first.run { _ in for holder in holders.current { holder.close() } }
+                for closed in closed { _ = try await closed.wait() }
+            }
+        }
+        #expect(served.current.count == 60)
+        let place = try #require(served.current.firstIndex(of: 1))
+        #expect(place < 6, "the other address was served as number \(place)")
+        #expect(budget.open == 0)
     }
 
     @Test func aClosedListenerRefusesAndKeepsItsConnections() async throws {

@@ -119,7 +119,7 @@ private final class CanaryRun {
     private func serve(_ listen: String) throws(CommandFailure) {
         do throws(LoopError) {
             let address = try BoundAddress(
-                try Endpoint(listen), maxConnections: CanaryLimits.maxMetricsConnections)
+                try Endpoint(listen), connections: ConnectionBudget(limit: CanaryLimits.maxMetricsConnections))
             // It lives as long as its loop: its listener holds it.
             _ = try HTTPServer(on: loop, at: address, responder: CanaryMetricsResponder(metrics.page))
             Terminal.complain(["metrics at \(address.endpoint)"])

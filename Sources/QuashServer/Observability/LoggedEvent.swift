@@ -9,6 +9,7 @@ package enum LoggedEvent: String, CaseIterable, Sendable {
     case validatorStopped = "validator.stopped"
     case adminListenerFailed = "admin_listener.failed"
     case loopFailed = "loop.failed"
+    case acceptPaused = "accept.paused"
     case settingFixed = "reload.setting_fixed"
     case reloadRefused = "reload.refused"
     case signingLoaded = "signing.loaded"
@@ -74,6 +75,7 @@ package enum LoggedEvent: String, CaseIterable, Sendable {
         case .settingFixed, .keysFailed, .redisUnreachable, .redisSilent, .redisAtRisk, .subscriptionLost,
             .feedUnanswered, .feedForeignMessage, .feedNotRestored, .commitUncertain, .epochWaiting, .epochFenced,
             .registryUnreadable, .nodeDuplicate, .issuerUnregistered, .sessionReused, .requestUnserved, .outboxTorn,
+            .acceptPaused,
             .outboxNotRewritten, .logLost:
             .warning
         case .issuerStarted, .issuerStopped, .validatorStarted, .validatorStopped, .signingLoaded, .indexRoomy,
@@ -94,6 +96,7 @@ package enum LoggedEvent: String, CaseIterable, Sendable {
         case .validatorStopped: "validator stopped"
         case .adminListenerFailed: "the admin listener does not start"
         case .loopFailed: "a loop does not start"
+        case .acceptPaused: "a listener has stopped accepting until a connection closes"
         case .settingFixed: "a changed setting counts from the next start"
         case .reloadRefused: "nothing is reloaded"
         case .signingLoaded: "signing keys and clients loaded"

@@ -17,6 +17,7 @@ public final class Issuer: Sendable {
     private let feed: FeedThread
     let pool: SigningPool
     private let outbox: Outbox
+    private let load: ListenerLoad
     private let listening: Listening
     private let adminListening: Listening
     private let state = LoopBound(State())
@@ -72,9 +73,12 @@ public final class Issuer: Sendable {
         metrics.usesKeys(writtenAt: SecretFile.modified(path: configuration.signingKeyFile))
         let tls = try TLSContext.listener(common, asksForClientCertificate: false)
         certificateExpiry = tls?.certificateExpiry
-        listening = try Listening(common.listen, loops: 1, tls: tls)
+        // Each signing thread is a loop, and the feed has one.
+        load = ListenerLoad(connections: LoopLimits.connections(loops: Loop.availableParallelism + 2), log: log)
+        listening = try Listening(common.listen, loops: 1, tls: tls, connections: load.serving)
         adminListening = try Listening(
-            common.adminListen, loops: 1, tls: try .listener(common, asksForClientCertificate: true))
+            common.adminListen, loops: 1, tls: try .listener(common, asksForClientCertificate: true),
+            connections: load.admin)
         outbox = try Outbox(path: configuration.outboxFile, issuer: common.nodeID, log: log)
         let redis = try RedisOptions(common, clientName: "quash-issuer")
         loop = try LoopThread(name: "quash-issuer")
@@ -180,7 +184,7 @@ public final class Issuer: Sendable {
             "quash_issuers_unnamed", "Issuers that hold a lease and that the setting issuers does not name.")
         unnamed.observe { [unnamedIssuers] in Double(unnamedIssuers.withLock { $0.names?.count ?? 0 }) }
         let page = MetricsPage(
-            feed.metrics.sources + metrics.sources + [unnamed] + certificateMetric(certificateExpiry)
+            feed.metrics.sources + metrics.sources + [unnamed] + load.sources + certificateMetric(certificateExpiry)
                 + [buildInfo(version: BuildVersion.current)])
         let health = HealthEndpoints(checks: { [self] in checks }, metrics: { page.render() }, threads: threads)
         let fleet = FleetStatus(

@@ -8,9 +8,13 @@ struct Listening: Sendable {
     private let tls: TLSContext?
 
     /// Binds, so that every failure shows at the start and in one line.
-    init(_ endpoints: [Endpoint], loops: Int, tls: TLSContext?) throws(LoopError) {
+    init(
+        _ endpoints: [Endpoint], loops: Int, tls: TLSContext?, connections: ConnectionBudget
+    ) throws(LoopError) {
         var addresses: [BoundAddress] = []
-        for endpoint in endpoints { addresses.append(try BoundAddress(endpoint, listeners: loops)) }
+        for endpoint in endpoints {
+            addresses.append(try BoundAddress(endpoint, listeners: loops, connections: connections))
+        }
         self.addresses = addresses
         self.tls = tls
     }

@@ -16,6 +16,7 @@ public final class ValidatorNode: Sendable {
     private let loops: [ServingLoop]
     private let admin: LoopThread
     private let keys: KeyLoader
+    private let load: ListenerLoad
     private let gateway: Listening
     private let adminListening: Listening
     private let adminServers: LoopBound<AdminBox>
@@ -40,8 +41,10 @@ public final class ValidatorNode: Sendable {
         let common = configuration.common
         let tls = try TLSContext.listener(common, asksForClientCertificate: true)
         certificateExpiry = tls?.certificateExpiry
-        gateway = try Listening(common.listen, loops: configuration.loops, tls: tls)
-        adminListening = try Listening(common.adminListen, loops: 1, tls: tls)
+        // The feed and the administration have a loop each.
+        load = ListenerLoad(connections: LoopLimits.connections(loops: configuration.loops + 2), log: log)
+        gateway = try Listening(common.listen, loops: configuration.loops, tls: tls, connections: load.serving)
+        adminListening = try Listening(common.adminListen, loops: 1, tls: tls, connections: load.admin)
         let redis = try RedisOptions(common, clientName: "quash-validator")
         let families = DecisionMetrics.Families()
         var settings = FeedFollower.Settings(common, redis: redis)
@@ -80,7 +83,7 @@ public final class ValidatorNode: Sendable {
         let known = MetricFamily<Gauge>("quash_keys", "Keys that tokens are verified with; at 0 nothing is accepted.")
         known.observe { [keys] in Double(keys.count) }
         let page = MetricsPage(
-            feed.metrics.sources + families.page + [known] + certificateMetric(certificateExpiry)
+            feed.metrics.sources + families.page + [known] + load.sources + certificateMetric(certificateExpiry)
                 + [buildInfo(version: BuildVersion.current)])
         admin.submit { [self] loop in
             let health = HealthEndpoints(
