@@ -110,6 +110,23 @@ package struct ConnectionMachine: ~Copyable {
         reading = .body
     }
 
+    /// The route refuses the request by its head: reading ends, and none of its content is kept.
+    /// - Returns: the number under which it is answered.
+    package mutating func refuseBody() -> UInt64 {
+        precondition(reading == .limit, "refuseBody without a head")
+        return end()
+    }
+
+    /// There is no room for what arrives: reading ends.
+    /// - Returns: the number under which that is answered; nil when reading has ended before.
+    package mutating func abandonRequest() -> UInt64? {
+        guard reading == .head || reading == .body else { return nil }
+        return end()
+    }
+
+    /// Bytes of a chunked request that are kept.
+    package var keptBytes: Int { chunkedHead.count + chunkedBody.count }
+
     private mutating func advanceBody(_ input: UnsafeRawBufferPointer, _ now: LoopInstant) -> Action {
         let headBytes = parser.head.byteCount
         switch parser.head.framing {
@@ -157,6 +174,9 @@ package struct ConnectionMachine: ~Copyable {
         return usedBytes
     }
 
+    /// Whether the request whose head is complete has content, which may not have come yet.
+    package var hasContent: Bool { parser.head.framing != .none }
+
     /// Whether the request that is being answered has its parts in `chunkedHead` and `chunkedBody`, not in the input.
     package var isChunked: Bool { parser.head.framing == .chunked }
 
@@ -190,6 +210,8 @@ package struct ConnectionMachine: ~Copyable {
     private mutating func end() -> UInt64 {
         endReading()
         usedBytes = 0
+        chunkedHead.removeAll()
+        chunkedBody.removeAll()
         return takeNumber()
     }
 

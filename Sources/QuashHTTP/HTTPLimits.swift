@@ -14,6 +14,8 @@ package struct HTTPLimits: Sendable {
     package static let maxPipelined = 16
     /// Interim responses (1xx) that a client takes before the final one.
     package static let maxInterimResponses = 8
+    /// Bytes of unfinished requests that all connections of a process keep, unless their server is told otherwise.
+    package static let maxBufferedBytes = 64 * 1024 * 1024
     /// Bytes of an output buffer that a connection keeps for its next answer.
     static let maxKeptOutputBytes = 16 * 1024
 
@@ -29,6 +31,12 @@ package struct HTTPLimits: Sendable {
     package var lingerTimeout: Duration = .seconds(2)
     /// Bytes of answers that may wait for a peer that does not read them.
     package var maxQueuedBytes = 4 * 1024 * 1024
+
+    /// Requests that one connection has in a turn of the loop; those that came with them wait for a later turn.
+    package var maxRequestsAtOnce = 16
+    /// Requests that all connections of one server have in a turn of the loop; nil where it shares the loop with no
+    /// other server.
+    package var maxRequestsPerTurn: Int?
 
     package init() {}
 }

@@ -25,11 +25,25 @@ struct InputBuffer: ~Copyable {
         if let bytes = unsafe borrowed {
             unsafe borrowed = nil
             if used < bytes.count { unsafe kept = [UInt8](bytes[used...]) }
-        } else if used > 0 {
-            kept.removeFirst(used)
+            used = 0
         }
+        compact()
+    }
+
+    /// Lets go of what was used of the bytes that are kept; not within a read.
+    mutating func compact() {
+        if used >= kept.count { kept = [] } else if used > 0 { kept.removeFirst(used) }
         used = 0
     }
+
+    /// Whether everything that came has been used.
+    var isEmpty: Bool {
+        if let bytes = unsafe borrowed { return used >= bytes.count }
+        return used >= kept.count
+    }
+
+    /// Bytes that stay in memory between two reads.
+    var keptBytes: Int { kept.count }
 
     /// Drops the first `count` bytes.
     mutating func use(_ count: Int) {

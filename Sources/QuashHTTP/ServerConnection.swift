@@ -18,6 +18,12 @@ final class ServerConnection: ConnectionDelegate {
     private var held: [UInt64: [UInt8]] = [:]
     private var isProcessing = false
     private var isEnding = false
+    /// What came waits for a later turn of the loop: this connection or its server has had its share of this one.
+    private var isPostponed = false
+    /// The peer has ended its side meanwhile.
+    private var isEndDue = false
+    /// What was taken from the server's budget of buffers.
+    private var keptBytes = 0
     private var stream: HTTPStream?
     private var timer: Timer?
     private var timerDue: LoopInstant?
@@ -36,6 +42,7 @@ final class ServerConnection: ConnectionDelegate {
         unsafe input.beginRead(bytes)
         process()
         input.endRead()
+        account()
     }
 
     func connectionDrained(_ connection: Connection) {
@@ -45,6 +52,10 @@ final class ServerConnection: ConnectionDelegate {
 
     func connectionReachedEnd(_ connection: Connection) {
         process()
+        if isPostponed { isEndDue = true } else { peerEnded() }
+    }
+
+    private func peerEnded() {
         machine.peerEnded()
         // Whoever follows a stream and ends its side follows it no longer.
         if stream != nil { connection.close() }
@@ -60,6 +71,8 @@ final class ServerConnection: ConnectionDelegate {
         // An exchange that is still to be answered may keep this alive.
         input = InputBuffer()
         output = []
+        _ = server?.buffers.replace(keptBytes, with: 0)
+        keptBytes = 0
         server?.connectionClosed(self)
         server = nil
     }
@@ -74,27 +87,38 @@ final class ServerConnection: ConnectionDelegate {
 
     // MARK: Requests
 
-    /// Takes every request out of the input, gives it to the responder, and writes the answers that came meanwhile.
+    /// Takes requests out of the input, gives them to the responder, and writes the answers that came meanwhile. What
+    /// is more than this turn's share is postponed.
     private func process() {
-        guard let server else { return }
+        guard let server, !isPostponed else { return }
         isProcessing = true
         let now = loop.now
         var isWaiting = false
+        var left = server.limits.maxRequestsAtOnce
+        var isBetween = true
         while !isWaiting {
+            if isBetween, !input.isEmpty, !machine.pausesReading {
+                guard left > 0, server.takesRequest() else {
+                    isPostponed = true
+                    server.postpone(self)
+                    break
+                }
+                left -= 1
+                isBetween = false
+            }
             let view = input.view
             switch unsafe view.withBytes({ unsafe machine.advance($0, now: now) }) {
             case .wait:
                 isWaiting = true
             case .head:
-                var limitBytes = 0
-                withRequest(view) { limitBytes = server.responder.bodyLimitBytes(for: $0) }
-                machine.allowBody(limitBytes: limitBytes)
+                begin(view, server)
             case .sendContinue:
                 output += Self.continueResponse
             case .respond(let number):
                 let exchange = HTTPExchange(self, number: number, isHead: machine.parser.head.method == .head)
                 withRequest(view) { server.responder.respond(to: $0, exchange) }
                 machine.finishRequest()
+                isBetween = true
             case .refuse(let failure, let number):
                 refuse(failure, number)
             }
@@ -102,6 +126,47 @@ final class ServerConnection: ConnectionDelegate {
         }
         isProcessing = false
         settle()
+    }
+
+    /// A later turn has come.
+    func resume() {
+        isPostponed = false
+        process()
+        guard !isClosed else { return }
+        input.compact()
+        account()
+        if isEndDue, !isPostponed { peerEnded() }
+    }
+
+    /// A head is complete: asks the route whether it takes the content, and how much, if there is any.
+    private func begin(_ view: borrowing InputBuffer.View, _ server: HTTPServer) {
+        guard machine.hasContent else { return machine.allowBody(limitBytes: 0) }
+        var refusal: PreparedResponse?
+        var limitBytes = 0
+        withRequest(view) { request in
+            refusal = server.responder.refusal(of: request, from: { peer })
+            if refusal == nil { limitBytes = server.responder.bodyLimitBytes(for: request) }
+        }
+        guard let refusal else { return machine.allowBody(limitBytes: limitBytes) }
+        answer(machine.refuseBody(), refusal, extraFields: nil, withoutBody: false)
+    }
+
+    /// Takes what is kept until the next read from the server's budget; without room for it the request is refused, and
+    /// what came of it is dropped.
+    private func account() {
+        guard let server else { return }
+        let bytes = input.keptBytes + machine.keptBytes
+        guard bytes != keptBytes else { return }
+        if server.buffers.replace(keptBytes, with: bytes) {
+            keptBytes = bytes
+            return
+        }
+        input = InputBuffer()
+        _ = server.buffers.replace(keptBytes, with: 0)
+        keptBytes = 0
+        guard let number = machine.abandonRequest() else { return }
+        server.buffers.noteRefusal()
+        refuse(RequestFailure(.serviceUnavailable, "too much is being received: try again in a second"), number)
     }
 
     /// Calls `body` with the request whose head, at least, is complete.
@@ -129,7 +194,8 @@ final class ServerConnection: ConnectionDelegate {
     }
 
     private func refuse(_ failure: RequestFailure, _ number: UInt64) {
-        let fields: FieldLines = ["Content-Type": "text/plain; charset=utf-8"]
+        var fields: FieldLines = ["Content-Type": "text/plain; charset=utf-8"]
+        if failure.status == .serviceUnavailable { fields.append("Retry-After", "1") }
         let response = PreparedResponse(failure.status, fields: fields, body: Array("\(failure.reason)\n".utf8))
         answer(number, response, extraFields: nil, withoutBody: false)
     }
@@ -200,7 +266,7 @@ final class ServerConnection: ConnectionDelegate {
                 deadline: isWritten ? server.limits.lingerTimeout : server.limits.writeTimeout)
             return
         }
-        if machine.pausesReading { connection.pauseReading() } else { connection.resumeReading() }
+        if machine.pausesReading || isPostponed { connection.pauseReading() } else { connection.resumeReading() }
         armTimer()
     }
 

@@ -17,13 +17,14 @@ final class TestServer {
 
     init(
         _ endpoint: Endpoint = .tcp(host: "127.0.0.1", port: 0), tls: TLSContext? = nil,
-        limits: HTTPLimits = HTTPLimits(), maxConnections: Int = 100
+        limits: HTTPLimits = HTTPLimits(), maxConnections: Int = 100, buffers: BufferBudget = BufferBudget()
     ) async throws {
         let address = try BoundAddress(endpoint, connections: ConnectionBudget(limit: maxConnections))
         thread = try LoopThread(name: "server")
         self.endpoint = address.endpoint
         try await thread.run { [box] loop in
-            box.server = try HTTPServer(on: loop, at: address, tls: tls, limits: limits, responder: box.responder)
+            box.server = try HTTPServer(
+                on: loop, at: address, tls: tls, limits: limits, buffers: buffers, responder: box.responder)
         }
     }
 
@@ -59,6 +60,32 @@ final class TestServer {
         try await thread.run { [box] _ in for stream in box.responder.streams { stream.end() } }
     }
 
+    /// Keeps the loop from everything until `body` is done; then all that came meanwhile is there in one turn.
+    func whileStopped(_ body: () throws -> Void) async throws {
+        let (stopped, go) = (Semaphore(), Semaphore())
+        thread.submit { _ in
+            stopped.signal()
+            go.wait()
+        }
+        stopped.wait()
+        defer { go.signal() }
+        try body()
+    }
+
+    /// The paths that were asked for, in their order.
+    var paths: [String] {
+        get async throws { try await thread.run { [box] _ in box.responder.paths } }
+    }
+
+    /// Serves another address on the same loop.
+    func serveAlso(_ limits: HTTPLimits) async throws -> Endpoint {
+        let address = try BoundAddress(.tcp(host: "127.0.0.1", port: 0))
+        return try await thread.run { [box] loop in
+            box.other = try HTTPServer(on: loop, at: address, limits: limits, responder: box.responder)
+            return address.endpoint
+        }
+    }
+
     func waitForConnections(_ count: Int) async throws { try await wait { $0.server?.connectionCount == count } }
 
     var lateIsOpen: [Bool] {
@@ -70,6 +97,15 @@ final class TestServer {
         let flag = Flag()
         try await thread.run { [box] _ in box.server?.drain(deadline: deadline) { flag.set() } }
         return flag
+    }
+
+    /// Whether that becomes true, which is looked at between two turns of the loop.
+    func waits(until condition: @escaping @Sendable () -> Bool) async throws -> Bool {
+        for _ in 0..<10_000 {
+            if try await thread.run({ _ in condition() }) { return true }
+            try await Task.sleep(for: .milliseconds(2))
+        }
+        return false
     }
 
     private func wait(_ condition: @escaping @Sendable (LoopBox) -> Bool) async throws {
@@ -97,6 +133,7 @@ final class Flag: Sendable {
 /// What belongs to the server's loop and is touched only there.
 private final class LoopBox: @unchecked Sendable {
     var server: HTTPServer?
+    var other: HTTPServer?
     let responder = TestResponder()
 }
 
@@ -104,13 +141,20 @@ final class TestResponder: HTTPResponder {
     var late: [(HTTPExchange, String)] = []
     var streams: [HTTPStream] = []
     var closedStreams = 0
+    /// In the order in which they were asked for.
+    var paths: [String] = []
     private let prepared = PreparedResponse(.noContent, fields: ["Cache-Control": "no-store"])
+
+    func refusal(of request: borrowing HTTPRequest, from peer: () -> String) -> PreparedResponse? {
+        request.path.equals("/closed") ? PreparedResponse(.unauthorized, body: Array("not you".utf8)) : nil
+    }
 
     func bodyLimitBytes(for request: borrowing HTTPRequest) -> Int {
         request.path.equals("/echo") ? 100_000 : 0
     }
 
     func respond(to request: borrowing HTTPRequest, _ exchange: HTTPExchange) {
+        paths.append(request.path.text)
         if request.path.equals("/echo") {
             exchange.send(.ok, body: request.body.array)
         } else if request.path.equals("/info") {
