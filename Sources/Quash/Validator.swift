@@ -17,6 +17,8 @@ public final class Validator {
     private var verifier: TokenVerifier?
     /// Tokens that were verified because they were not remembered; good ones and others.
     package private(set) var verifications: UInt64 = 0
+    /// Those of them that were not good, or not any more.
+    package private(set) var failedVerifications: UInt64 = 0
     /// Judgements about tokens that were remembered.
     package private(set) var cacheHits: UInt64 = 0
     /// The greatest civil time seen: a clock that goes back does not make a token valid again.
@@ -72,10 +74,14 @@ public final class Validator {
 
     /// As ``validate(_:as:)``.
     package func judge(_ token: Span<UInt8>, as type: TokenType? = nil) -> Judgement {
-        switch know(token) {
-        case .accepted(let known): judge(known, as: type)
-        case let other: other
-        }
+        let before = verifications
+        let judgement =
+            switch know(token) {
+            case .accepted(let known): judge(known, as: type)
+            case let other: other
+            }
+        if verifications != before, case .refused(.invalid) = judgement { failedVerifications += 1 }
+        return judgement
     }
 
     /// As ``validate(_:as:)``; nil when a signature would have to be verified for it.
@@ -97,10 +103,16 @@ public final class Validator {
 
     /// A token that was signed by a known key and has not expired, **revoked or not**: enough to end what it belongs
     /// to, never to let anyone in.
-    public func genuineToken(_ token: Span<UInt8>, as type: TokenType) -> VerifiedToken? {
-        guard case .accepted(let known) = know(token), known.verified.type == type,
+    ///
+    /// - Parameter type: what it must be; the policy's types when nil.
+    public func genuineToken(_ token: Span<UInt8>, as type: TokenType? = nil) -> VerifiedToken? {
+        let before = verifications
+        guard case .accepted(let known) = know(token), type == nil || known.verified.type == type,
             refusal(of: known, clock().wall, isCut: false) == nil
-        else { return nil }
+        else {
+            if verifications != before { failedVerifications += 1 }
+            return nil
+        }
         return known.verified
     }
 

@@ -5,11 +5,7 @@ import QuashJSON
 extension HTTPExchange {
     /// JSON that may hold tokens: RFC 6749 §5.1 demands both fields, though only HTTP/1.0 knows the second.
     func send(_ status: HTTPStatus = .ok, json: JSONValue, fields: FieldLines = FieldLines()) {
-        var fields = fields
-        fields.append("Content-Type", "application/json")
-        fields.append("Cache-Control", "no-store")
-        fields.append("Pragma", "no-cache")
-        send(status, fields: fields, body: json.serialized())
+        send(PreparedResponse(status, json: json, fields: fields))
     }
 
     /// RFC 9457.
@@ -32,6 +28,17 @@ extension HTTPExchange {
 
     /// RFC 6750 §3: without an error when nothing was presented.
     func send(_ challenge: BearerChallenge) { send(challenge.response) }
+}
+
+extension PreparedResponse {
+    /// As ``HTTPExchange/send(_:json:fields:)`` sends it.
+    init(_ status: HTTPStatus, json: JSONValue, fields: FieldLines) {
+        var fields = fields
+        fields.append("Content-Type", "application/json")
+        fields.append("Cache-Control", "no-store")
+        fields.append("Pragma", "no-cache")
+        self.init(status, fields: fields, body: json.serialized())
+    }
 }
 
 /// The answers of RFC 6750 §3 to a request without a good bearer token.

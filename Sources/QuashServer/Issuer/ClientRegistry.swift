@@ -84,6 +84,17 @@ struct ClientRegistry: Sendable {
         }
     }
 
+    /// Whether what a request says by its Authorization field alone is wrong, whatever its form says.
+    func refuses(_ basic: Presented<(name: String, password: String)>) -> Bool {
+        switch basic {
+        case .nothing, .malformed: return false
+        case .otherScheme: return true
+        case .value(let credentials):
+            if case .failed = check(credentials.name, secret: credentials.password) { return true }
+            return false
+        }
+    }
+
     private func check(_ name: String, secret: String?) -> Authentication {
         switch secrets[name] {
         case .some(.some(let digest)):

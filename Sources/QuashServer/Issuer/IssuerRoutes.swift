@@ -17,6 +17,16 @@ final class PublicRoutes: HTTPResponder {
     /// The same everywhere, so that a wrong path or method is answered as such and not by the length of the body.
     func bodyLimitBytes(for request: borrowing HTTPRequest) -> Int { TokenEndpoints.maxBodyBytes }
 
+    func refusal(of request: borrowing HTTPRequest, from peer: () -> String) -> PreparedResponse? {
+        guard request.method == .post, let route = route(request) else { return nil }
+        return switch route {
+        case .logout: endpoints.refusalOfLogout(request)
+        case .introspect: endpoints.refusal(of: request, takesBearer: true, from: peer)
+        case .token, .revoke: endpoints.refusal(of: request, takesBearer: false, from: peer)
+        case .keys, .metadata: nil
+        }
+    }
+
     func respond(to request: borrowing HTTPRequest, _ exchange: HTTPExchange) {
         guard let route = route(request) else {
             return exchange.send(Problem(.notFound, "there is nothing at this path"))
@@ -70,10 +80,16 @@ final class AdminRoutes: HTTPResponder {
     /// The same for everybody: a wrong credential is answered as such and not by the length of the body.
     func bodyLimitBytes(for request: borrowing HTTPRequest) -> Int { AdminEndpoints.maxBodyBytes }
 
+    /// Whatever the path: what is open to everybody takes no content.
+    func refusal(of request: borrowing HTTPRequest, from peer: () -> String) -> PreparedResponse? {
+        guard let refusal = refusal(of: request) else { return nil }
+        audit.refused(AuditActor(name: "unknown", peer: peer()), listener: "admin")
+        return refusal.response
+    }
+
     func respond(to request: borrowing HTTPRequest, _ exchange: HTTPExchange) {
         if health.respond(to: request, exchange) || status.respond(to: request, exchange) { return }
-        if let refusal = refusal(of: request) {
-            audit.refused(AuditActor(name: "unknown", peer: exchange.peer), listener: "admin")
+        if let refusal = refusal(of: request, from: { exchange.peer }) {
             return exchange.send(refusal)
         }
         let actor = AuditActor(name: actorName, peer: exchange.peer)

@@ -217,10 +217,14 @@ final class IssuerService {
     // MARK: Inspecting
 
     /// What is to be said of a token that the issuer was given.
-    func inspect(_ token: [UInt8], as type: TokenType) -> Verdict { validator.validate(token.span, as: type) }
+    ///
+    /// - Parameter type: what it must be; either type when nil.
+    func inspect(_ token: [UInt8], as type: TokenType? = nil) -> Verdict { validator.validate(token.span, as: type) }
 
     /// A token that is ours and has not expired, revoked or not.
-    func genuineToken(_ token: [UInt8], as type: TokenType) -> VerifiedToken? {
+    ///
+    /// - Parameter type: as ``inspect(_:as:)`` takes it.
+    func genuineToken(_ token: [UInt8], as type: TokenType? = nil) -> VerifiedToken? {
         validator.genuineToken(token.span, as: type)
     }
 

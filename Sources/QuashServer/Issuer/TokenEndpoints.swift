@@ -2,9 +2,13 @@ import Quash
 import QuashHTTP
 import QuashJSON
 import QuashJWT
+import QuashLoop
 
 /// The OAuth endpoints of the issuer's public listener: RFC 6749 §6, RFC 7009, RFC 7662, RFC 7517, RFC 8414, and
 /// `/logout`.
+///
+/// Strangers may present tokens here, and each costs a verification. So those come out of one budget for each turn of
+/// the loop; what is beyond waits, and with too much waiting it is answered 503.
 final class TokenEndpoints {
     static let maxBodyBytes = 32 * 1024
     private static let formType: StaticString = "application/x-www-form-urlencoded"
@@ -13,6 +17,8 @@ final class TokenEndpoints {
     private let adminToken: SecretDigest?
     private let metadata: ServerMetadata?
     private let audit: AuditLog
+    private let load: ListenerLoad
+    private let turns: VerificationTurns<Waiting>
     /// Where the metadata is, or would be.
     let metadataPath: [UInt8]
     /// Replaced on a reload, as the next one is.
@@ -22,7 +28,7 @@ final class TokenEndpoints {
 
     init(
         service: IssuerService, clients: ClientRegistry, adminToken: SecretDigest?, metadata: ServerMetadata?,
-        keySet: [UInt8], audit: AuditLog
+        keySet: [UInt8], audit: AuditLog, load: ListenerLoad, on loop: Loop
     ) {
         self.service = service
         self.clients = clients
@@ -31,6 +37,32 @@ final class TokenEndpoints {
         metadataPath = Array((metadata?.path ?? ServerMetadata.wellKnownPath).utf8)
         self.keySet = keySet
         self.audit = audit
+        self.load = load
+        turns = VerificationTurns(on: loop, validator: service.validator)
+    }
+
+    // MARK: Verifying
+
+    private struct Waiting: VerificationRequest {
+        let exchange: HTTPExchange
+        let bytes: Int
+        let work: () -> Void
+
+        func proceed() { work() }
+    }
+
+    /// Does `work`, which has `token` verified, now or in a later turn of the loop.
+    private func verifying(_ token: String, _ exchange: HTTPExchange, _ work: @escaping () -> Void) {
+        if turns.isOpen {
+            work()
+            return turns.settle()
+        }
+        // With what the rest of the form takes.
+        let waiting = Waiting(exchange: exchange, bytes: 2 * token.utf8.count + 1024, work: work)
+        guard turns.wait(waiting) else {
+            load.shed(.verifications)
+            return exchange.send(unavailable: "too many tokens are to be verified: try again in a second")
+        }
     }
 
     // MARK: POST /oauth2/token
@@ -47,10 +79,12 @@ final class TokenEndpoints {
             return fail(exchange, "invalid_request", "refresh_token is missing")
         }
         if let scope = form["scope"], !isScope(scope) { return fail(exchange, "invalid_scope", "malformed scope") }
-        service.refresh(Array(token.utf8), client: client, scope: form["scope"]) { [self] result in
-            switch result {
-            case .success(let pair): exchange.send(json: .object(Self.answer(pair)))
-            case .failure(let failure): refuse(exchange, failure)
+        verifying(token, exchange) { [self] in
+            service.refresh(Array(token.utf8), client: client, scope: form["scope"]) { [self] result in
+                switch result {
+                case .success(let pair): exchange.send(json: .object(Self.answer(pair)))
+                case .failure(let failure): refuse(exchange, failure)
+                }
             }
         }
     }
@@ -69,11 +103,15 @@ final class TokenEndpoints {
     // MARK: POST /oauth2/revoke
 
     /// RFC 7009: either token of a pair ends its session. What is no token of ours, or expired, is revoked already:
-    /// 200.
+    /// 200. Whatever `token_type_hint` says, a token says itself of which type it is.
     func revoke(_ request: borrowing HTTPRequest, _ exchange: HTTPExchange) {
         guard let (form, client) = prologue(request, exchange) else { return }
         guard let token = form["token"] else { return fail(exchange, "invalid_request", "token is missing") }
-        guard let token = genuine(token, hint: form["token_type_hint"]), let id = token.tokenID else {
+        verifying(token, exchange) { [self] in revoke(token, of: client, exchange) }
+    }
+
+    private func revoke(_ token: String, of client: String?, _ exchange: HTTPExchange) {
+        guard let token = service.genuineToken(Array(token.utf8)), let id = token.tokenID else {
             return exchange.send(.ok, fields: Self.noStore)
         }
         // A token of one client is not another's to revoke; RFC 7009 §2.1 says to refuse that.
@@ -91,15 +129,6 @@ final class TokenEndpoints {
             case .failure(let failure): refuse(exchange, failure)
             }
         }
-    }
-
-    /// The claims of a token with a good signature that has not expired, revoked or not.
-    private func genuine(_ token: String, hint: String?) -> VerifiedToken? {
-        let types: [TokenType] = hint == "access_token" ? [.access, .refresh] : [.refresh, .access]
-        for type in types {
-            if let verified = service.genuineToken(Array(token.utf8), as: type) { return verified }
-        }
-        return nil
     }
 
     // MARK: POST /oauth2/introspect
@@ -121,16 +150,18 @@ final class TokenEndpoints {
                 exchange, "invalid_client", "introspection needs a client that authenticates", status: .unauthorized)
         }
         guard let token = form["token"] else { return fail(exchange, "invalid_request", "token is missing") }
-        switch service.inspect(Array(token.utf8), as: .access) {
-        case .accepted(let token): return exchange.send(json: Self.active(token.claims, isAccess: true))
-        case .unavailable(let reason): return refuse(exchange, .unavailable(reason.description))
-        case .refused: break
-        }
+        verifying(token, exchange) { [self] in introspect(token, exchange) }
+    }
+
+    private func introspect(_ token: String, _ exchange: HTTPExchange) {
         let verified: VerifiedToken
-        switch service.inspect(Array(token.utf8), as: .refresh) {
+        switch service.inspect(Array(token.utf8)) {
         case .accepted(let token): verified = token
         case .unavailable(let reason): return refuse(exchange, .unavailable(reason.description))
         case .refused: return exchange.send(json: ["active": false])
+        }
+        guard verified.type == .refresh else {
+            return exchange.send(json: Self.active(verified.claims, isAccess: true))
         }
         guard let id = verified.tokenID else { return exchange.send(json: ["active": false]) }
         service.session(of: id) { [self] result in
@@ -184,13 +215,19 @@ final class TokenEndpoints {
         } catch {
             return fail(exchange, "invalid_request", error.detail)
         }
+        verifying(String(decoding: token, as: UTF8.self), exchange) { [self] in
+            logout(token, everywhere: everywhere == "true", wait: wait, exchange)
+        }
+    }
+
+    private func logout(_ token: [UInt8], everywhere: Bool, wait: IssuerService.Wait, _ exchange: HTTPExchange) {
         // Whoever holds a genuine token may end it, also a second time: the first answer may have been lost.
         guard let verified = service.genuineToken(token, as: .access), let id = verified.tokenID else {
             return exchange.send(.invalidToken)
         }
         let isNew = !service.hasEnded(id.session)
         let answer = { [self] (result: Result<IssuerService.Revoked, IssuerService.Failure>) in
-            if isNew { ended(id.session, by: "token", exchange, result, everywhere: everywhere == "true") }
+            if isNew { ended(id.session, by: "token", exchange, result, everywhere: everywhere) }
             switch result {
             case .success(let revoked):
                 // Who validates is not the client's to know.
@@ -199,7 +236,7 @@ final class TokenEndpoints {
             case .failure(let failure): refuse(exchange, failure)
             }
         }
-        if everywhere == "true" {
+        if everywhere {
             // More than its own session only a token may end that is still good: a revoked one may be a thief's.
             switch service.inspect(token, as: .access) {
             case .accepted: service.endAll(of: [verified.claims.subject], wait: wait, answer: answer)
@@ -238,6 +275,33 @@ final class TokenEndpoints {
         exchange.send(.ok, fields: ["Content-Type": "application/json"], body: metadata.document)
     }
 
+    // MARK: Refusing by the head
+
+    /// The answer to a logout whose head has no token in it, so that none of its form has to be read; nil otherwise.
+    func refusalOfLogout(_ request: borrowing HTTPRequest) -> PreparedResponse? {
+        switch request.bearerToken {
+        case .nothing, .otherScheme: BearerChallenge.missing.response
+        case .malformed: BearerChallenge.invalidToken.response
+        case .value: nil
+        }
+    }
+
+    /// The answer to a request whose head shows that the client, or the administrator, is not who it says; nil when its
+    /// form has to be read to know.
+    /// - Parameter takesBearer: whether the administrator's credential is one of those that are taken.
+    func refusal(
+        of request: borrowing HTTPRequest, takesBearer: Bool, from peer: () -> String
+    ) -> PreparedResponse? {
+        if takesBearer, case .value(let bearer) = request.bearerToken {
+            if let adminToken, adminToken.matches(bearer) { return nil }
+            audit.refused(AuditActor(name: "unknown", peer: peer()), listener: "public")
+            return BearerChallenge.invalidToken.response
+        }
+        guard clients.refuses(request.basicCredentials) else { return nil }
+        audit.refused(AuditActor(name: "unknown", peer: peer()), listener: "public")
+        return Self.clientFailed
+    }
+
     // MARK: What they share
 
     private static let noStore: FieldLines = ["Cache-Control": "no-store"]
@@ -256,7 +320,7 @@ final class TokenEndpoints {
         case .client(let name): return (form, name)
         case .failed:
             audit.refused(AuditActor(name: "unknown", peer: exchange.peer), listener: "public")
-            fail(exchange, "invalid_client", "client authentication failed", status: .unauthorized)
+            exchange.send(Self.clientFailed)
             return nil
         case .malformed:
             fail(exchange, "invalid_request", "a client authenticates in one way, by Basic or in the form")
@@ -268,10 +332,16 @@ final class TokenEndpoints {
     private func fail(
         _ exchange: HTTPExchange, _ error: String, _ description: String, status: HTTPStatus = .badRequest
     ) {
+        exchange.send(Self.failure(error, description, status))
+    }
+
+    private static func failure(_ error: String, _ description: String, _ status: HTTPStatus) -> PreparedResponse {
         let fields: FieldLines = status == .unauthorized ? ["WWW-Authenticate": "Basic realm=\"quash\""] : [:]
-        exchange.send(
+        return PreparedResponse(
             status, json: ["error": .string(error), "error_description": .string(description)], fields: fields)
     }
+
+    private static let clientFailed = failure("invalid_client", "client authentication failed", .unauthorized)
 
     private func refuse(_ exchange: HTTPExchange, _ failure: IssuerService.Failure) {
         switch failure {

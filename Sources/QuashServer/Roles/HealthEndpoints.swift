@@ -19,17 +19,43 @@ struct HealthCheck: Sendable {
 /// `/livez`, `/readyz` and `/metrics` of a role's admin listener. Nothing there is secret, so no credential is asked
 /// for.
 ///
-/// `/livez` is answered once each loop of the process has run a job: while one hangs, there is no answer.
+/// `/livez` is answered once each loop of the process has run a job: while one hangs, there is no answer. One look at
+/// the loops serves all that wait for it, and one rendering all that asked for the metrics within a tenth of a second,
+/// so that strangers who ask without end cost no more than that.
 final class HealthEndpoints {
-    private let checks: () -> [HealthCheck]
-    private let metrics: () -> [UInt8]
-    private let threads: [LoopThread]
+    /// Requests that may wait for a rendering, or for a look at the loops.
+    static let maxWaiting = 256
+    /// From one rendering of the metrics to the next.
+    private static let renderInterval: Duration = .milliseconds(100)
 
-    /// - Parameter threads: all loops of the process, the one last that this belongs to.
-    init(checks: @escaping () -> [HealthCheck], metrics: @escaping () -> [UInt8], threads: [LoopThread]) {
+    private let checks: () -> [HealthCheck]
+    private let load: ListenerLoad
+    private var looks: Batches<HTTPExchange>?
+    private var renderings: Batches<HTTPExchange>?
+    private var renderTimer: Timer?
+
+    /// - Parameters:
+    ///   - metrics: renders them.
+    ///   - threads: all loops of the process, the one last that this belongs to.
+    init(
+        on loop: Loop, checks: @escaping () -> [HealthCheck], metrics: @escaping () -> [UInt8], threads: [LoopThread],
+        load: ListenerLoad
+    ) {
         self.checks = checks
-        self.metrics = metrics
-        self.threads = threads
+        self.load = load
+        looks = Batches(maxWaiting: Self.maxWaiting) { [unowned self] exchanges in
+            LoopThread.probe(threads) { [this = LoopBound(self), exchanges = LoopBound(exchanges)] in
+                for exchange in exchanges.value { this.value.answer(exchange, .ok, "ok\n") }
+                this.value.looks?.finished()
+            }
+        }
+        renderings = Batches(maxWaiting: Self.maxWaiting) { [unowned self] exchanges in
+            let fields: FieldLines = ["Content-Type": MetricsPage.contentType, "Cache-Control": "no-store"]
+            let page = PreparedResponse(.ok, fields: fields, body: metrics())
+            for exchange in exchanges { exchange.send(page) }
+            renderTimer?.start(after: Self.renderInterval)
+        }
+        renderTimer = Timer(on: loop) { [unowned self] in renderings?.finished() }
     }
 
     /// - Returns: false when the path is not one of these, and nothing was answered.
@@ -42,16 +68,19 @@ final class HealthEndpoints {
             return true
         }
         if path.equals("/metrics") {
-            exchange.send(
-                .ok, fields: ["Content-Type": MetricsPage.contentType, "Cache-Control": "no-store"], body: metrics())
+            add(exchange, to: renderings)
         } else if path.equals("/livez") {
-            LoopThread.probe(threads) { [this = LoopBound(self), exchange = LoopBound(exchange)] in
-                this.value.answer(exchange.value, .ok, "ok\n")
-            }
+            add(exchange, to: looks)
         } else {
             readiness(exchange, isVerbose: request.query?.equals("verbose") ?? false)
         }
         return true
+    }
+
+    private func add(_ exchange: HTTPExchange, to batches: Batches<HTTPExchange>?) {
+        guard batches?.add(exchange) != true else { return }
+        load.shed(.pages)
+        exchange.send(unavailable: "too many ask for this: ask less often")
     }
 
     private func readiness(_ exchange: HTTPExchange, isVerbose: Bool) {

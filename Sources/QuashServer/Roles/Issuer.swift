@@ -75,10 +75,11 @@ public final class Issuer: Sendable {
         certificateExpiry = tls?.certificateExpiry
         // Each signing thread is a loop, and the feed has one.
         load = ListenerLoad(connections: LoopLimits.connections(loops: Loop.availableParallelism + 2), log: log)
-        listening = try Listening(common.listen, loops: 1, tls: tls, connections: load.serving)
+        listening = try Listening(
+            common.listen, loops: 1, tls: tls, share: load.serving, limits: .shared(requestsPerTurn: 64))
         adminListening = try Listening(
             common.adminListen, loops: 1, tls: try .listener(common, asksForClientCertificate: true),
-            connections: load.admin)
+            share: load.admin, limits: .shared(requestsPerTurn: 16))
         outbox = try Outbox(path: configuration.outboxFile, issuer: common.nodeID, log: log)
         let redis = try RedisOptions(common, clientName: "quash-issuer")
         loop = try LoopThread(name: "quash-issuer")
@@ -161,7 +162,8 @@ public final class Issuer: Sendable {
         let credential = common.adminToken.map { SecretDigest(of: $0.bytes) }
         let endpoints = TokenEndpoints(
             service: service, clients: clients, adminToken: credential,
-            metadata: common.issuerURL.map { ServerMetadata(issuer: $0) }, keySet: keySet.serialized(), audit: audit)
+            metadata: common.issuerURL.map { ServerMetadata(issuer: $0) }, keySet: keySet.serialized(), audit: audit,
+            load: load, on: loop)
         state.value.servers = try listening.serve(on: loop, PublicRoutes(endpoints))
         let admin = AdminEndpoints(service: service, observer: observer, publisher: publisher, audit: audit)
         try serve(admin, of: service, credential: credential, audit: audit, on: loop)
@@ -186,7 +188,8 @@ public final class Issuer: Sendable {
         let page = MetricsPage(
             feed.metrics.sources + metrics.sources + [unnamed] + load.sources + certificateMetric(certificateExpiry)
                 + [buildInfo(version: BuildVersion.current)])
-        let health = HealthEndpoints(checks: { [self] in checks }, metrics: { page.render() }, threads: threads)
+        let health = HealthEndpoints(
+            on: loop, checks: { [self] in checks }, metrics: { page.render() }, threads: threads, load: load)
         let fleet = FleetStatus(
             name: common.nodeID, observer: service.observer, publisher: service.publisher, recent: service.recent,
             feedPosition: service.feedPosition, checks: { [self] in checks })

@@ -6,17 +6,24 @@ import QuashLoop
 struct Listening: Sendable {
     let addresses: [BoundAddress]
     private let tls: TLSContext?
+    private let limits: HTTPLimits
+    private let buffers: BufferBudget
 
     /// Binds, so that every failure shows at the start and in one line.
+    ///
+    /// - Parameter share: what it may take of the process, or of a loop.
     init(
-        _ endpoints: [Endpoint], loops: Int, tls: TLSContext?, connections: ConnectionBudget
+        _ endpoints: [Endpoint], loops: Int, tls: TLSContext?, share: ListenerLoad.Share,
+        limits: HTTPLimits = HTTPLimits()
     ) throws(LoopError) {
         var addresses: [BoundAddress] = []
         for endpoint in endpoints {
-            addresses.append(try BoundAddress(endpoint, listeners: loops, connections: connections))
+            addresses.append(try BoundAddress(endpoint, listeners: loops, connections: share.connections))
         }
         self.addresses = addresses
         self.tls = tls
+        self.limits = limits
+        buffers = share.buffers
     }
 
     var endpoints: [Endpoint] { addresses.map(\.endpoint) }
@@ -25,7 +32,9 @@ struct Listening: Sendable {
     func serve(on loop: Loop, _ responder: any HTTPResponder) throws(LoopError) -> [HTTPServer] {
         var servers: [HTTPServer] = []
         for address in addresses {
-            servers.append(try HTTPServer(on: loop, at: address, tls: tls, responder: responder))
+            servers.append(
+                try HTTPServer(
+                    on: loop, at: address, tls: tls, limits: limits, buffers: buffers, responder: responder))
         }
         return servers
     }

@@ -43,8 +43,8 @@ public final class ValidatorNode: Sendable {
         certificateExpiry = tls?.certificateExpiry
         // The feed and the administration have a loop each.
         load = ListenerLoad(connections: LoopLimits.connections(loops: configuration.loops + 2), log: log)
-        gateway = try Listening(common.listen, loops: configuration.loops, tls: tls, connections: load.serving)
-        adminListening = try Listening(common.adminListen, loops: 1, tls: tls, connections: load.admin)
+        gateway = try Listening(common.listen, loops: configuration.loops, tls: tls, share: load.serving)
+        adminListening = try Listening(common.adminListen, loops: 1, tls: tls, share: load.admin)
         let redis = try RedisOptions(common, clientName: "quash-validator")
         let families = DecisionMetrics.Families()
         var settings = FeedFollower.Settings(common, redis: redis)
@@ -87,7 +87,7 @@ public final class ValidatorNode: Sendable {
                 + [buildInfo(version: BuildVersion.current)])
         admin.submit { [self] loop in
             let health = HealthEndpoints(
-                checks: { [self] in checks }, metrics: { page.render() }, threads: threads)
+                on: loop, checks: { [self] in checks }, metrics: { page.render() }, threads: threads, load: load)
             do {
                 adminServers.value.servers = try adminListening.serve(
                     on: loop, ValidatorAdminRoutes(health))

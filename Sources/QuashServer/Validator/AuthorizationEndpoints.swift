@@ -24,16 +24,9 @@ package import QuashLoop
 package final class AuthorizationEndpoints: HTTPResponder {
     /// A gateway that forwards a body by mistake is told so by 413; ext_authz may send the start of one.
     private static let maxExtAuthzBodyBytes = 64 * 1024
-    /// Requests that wait for their tokens to be verified.
-    static let maxWaitingBytes = 16 << 20
-    /// Beyond that, each connection may have one waiting, up to this: who floods takes no place from the others.
-    static let maxReservedBytes = 2 * maxWaitingBytes
-    /// What is verified in one turn and what is verified in the next have at least this between them, so that the loop
-    /// looks at its connections: a timer without a delay that starts itself anew would not let it.
-    private static let turn: Duration = .milliseconds(1)
 
-    /// A request whose token has yet to be verified, in a later turn.
-    private struct Waiting {
+    private struct Waiting: VerificationRequest {
+        unowned let endpoints: AuthorizationEndpoints
         let token: [UInt8]
         let query: [UInt8]
         let allowed: PreparedResponse
@@ -42,6 +35,8 @@ package final class AuthorizationEndpoints: HTTPResponder {
 
         /// With what the rest of it takes.
         var bytes: Int { token.count + query.count + 512 }
+
+        func proceed() { endpoints.judge(token.span, exchange, allowed: allowed, query: query, begun) }
     }
 
     private let validator: Validator
@@ -49,10 +44,7 @@ package final class AuthorizationEndpoints: HTTPResponder {
     private let canDecide: () -> Bool
     private let hasReached: (FeedPosition) -> Bool
     private let unknownKey: () -> Void
-    private var budget = VerificationBudget()
-    private var waiting = FairQueue<ObjectIdentifier, Waiting>()
-    private var waitingBytes = 0
-    private var turnTimer: Timer?
+    private let turns: VerificationTurns<Waiting>
 
     /// - Parameter canDecide: whether keys are loaded and a lease is held.
     /// - Parameter hasReached: whether a position is known to be applied.
@@ -66,7 +58,7 @@ package final class AuthorizationEndpoints: HTTPResponder {
         self.validator = validator
         self.metrics = metrics
         self.unknownKey = unknownKey
-        turnTimer = Timer(on: loop) { [unowned self] in decideWaiting() }
+        turns = VerificationTurns(on: loop, validator: validator)
     }
 
     package func bodyLimitBytes(for request: borrowing HTTPRequest) -> Int {
@@ -128,40 +120,20 @@ package final class AuthorizationEndpoints: HTTPResponder {
                 return exchange.send(unavailable: Unavailability.behind.description)
             }
         }
-        if waiting.isEmpty, budget.allows(in: exchange.loop.turn) {
+        if turns.isOpen {
             judge(token.span, exchange, allowed: allowed, query: query?.array ?? [], begun)
+            turns.settle()
         } else if let judgement = validator.judgeRemembered(token.span) {
             answer(exchange, judgement, allowed: allowed, query: query?.array ?? [], begun)
         } else {
-            wait(
-                Waiting(
-                    token: token.array, query: query?.array ?? [], allowed: allowed, exchange: exchange, begun: begun))
+            let one = Waiting(
+                endpoints: self, token: token.array, query: query?.array ?? [], allowed: allowed, exchange: exchange,
+                begun: begun)
+            guard turns.wait(one) else {
+                metrics.unavailable(.overloaded)
+                return exchange.send(unavailable: Unavailability.overloaded.description)
+            }
         }
-    }
-
-    // MARK: Waiting
-
-    private func wait(_ one: Waiting) {
-        let limit = waiting.holds(one.exchange.client) ? Self.maxWaitingBytes : Self.maxReservedBytes
-        guard waitingBytes + one.bytes <= limit else {
-            metrics.unavailable(.overloaded)
-            return one.exchange.send(unavailable: Unavailability.overloaded.description)
-        }
-        waitingBytes += one.bytes
-        if waiting.isEmpty { turnTimer?.start(after: Self.turn) }
-        waiting.append(one, of: one.exchange.client)
-    }
-
-    /// A turn of the loop has begun.
-    private func decideWaiting() {
-        var left = budget.limit
-        while left > 0, let one = waiting.popFirst() {
-            waitingBytes -= one.bytes
-            guard one.exchange.isOpen else { continue }
-            judge(one.token.span, one.exchange, allowed: one.allowed, query: one.query, one.begun)
-            left -= 1
-        }
-        if !waiting.isEmpty { turnTimer?.start(after: Self.turn) }
     }
 
     // MARK: Deciding
@@ -169,14 +141,7 @@ package final class AuthorizationEndpoints: HTTPResponder {
     private func judge(
         _ token: Span<UInt8>, _ exchange: HTTPExchange, allowed: PreparedResponse, query: [UInt8], _ begun: LoopInstant
     ) {
-        let verifications = validator.verifications
-        let judgement = validator.judge(token)
-        if validator.verifications != verifications {
-            var failed = false
-            if case .refused(.invalid) = judgement { failed = true }
-            budget.spend(failed: failed)
-        }
-        answer(exchange, judgement, allowed: allowed, query: query, begun)
+        answer(exchange, validator.judge(token), allowed: allowed, query: query, begun)
     }
 
     private func answer(
