@@ -14,8 +14,6 @@ import Synchronization
 /// than filling one of them takes (some milliseconds at ten million keys), and only one is there twice.
 @safe final class ConcurrentTable: @unchecked Sendable {
     // SAFETY of @unchecked: all that changes is atomic, and the blocks are freed only when no hazard announces them.
-    /// Readers at one time, in all loops of a process.
-    static let maxReaders = 256
     /// Blocks of one table; a power of two.
     static let segments = 64
     private static let segmentBits: UInt64 = 6
@@ -25,7 +23,7 @@ import Synchronization
     private let secret: (UInt64, UInt64)
     /// The block of each segment.
     private let current: UnsafeMutablePointer<Atomic<UnsafeMutablePointer<Block>>>
-    private let hazards: HazardPointers
+    private let hazards = HazardPointers()
     private let hasBounds: Bool
 
     init(hasBounds: Bool) {
@@ -36,7 +34,6 @@ import Synchronization
             let block = unsafe Block.allocate(capacity: Self.minCapacity, hasBounds: hasBounds)
             unsafe (current + segment).initialize(to: Atomic(block))
         }
-        hazards = HazardPointers(count: Self.maxReaders)
     }
 
     deinit {

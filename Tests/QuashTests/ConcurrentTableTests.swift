@@ -24,9 +24,9 @@ import Testing
         }
         put(0..<100)
         #expect(writer.retiredCount == 0)
-        // The last place is looked at too.
-        let readers = (0..<ConcurrentTable.maxReaders).map { _ in ConcurrentTable.Reader(table) }
-        let (reader, other) = (readers[ConcurrentTable.maxReaders - 1], readers[7])
+        // The first and the last place are looked at too.
+        let readers = (0..<1000).map { _ in ConcurrentTable.Reader(table) }
+        let (reader, other) = (readers[999], readers[0])
 
         unsafe reader.read(3) { block in
             put(100..<600)
@@ -60,7 +60,7 @@ import Testing
     /// The writer replaces the block, and finds no announcement, between the moment when a reader has loaded the
     /// pointer and its announcement: what it loaded may be freed.
     @Test func whatWasReplacedBeforeTheAnnouncementIsNotRead() {
-        let hazards = HazardPointers(count: 2)
+        let hazards = HazardPointers()
         let blocks = UnsafeMutablePointer<Int>.allocate(capacity: 3)
         defer { unsafe blocks.deallocate() }
         let place = hazards.claim()
@@ -80,6 +80,27 @@ import Testing
         #expect(announcedAtLoad == [false, false, false, true])
         place.clear()
         #expect(!isAnnounced(2))
+    }
+
+    /// Every reader has a place to itself, however many there are, and a place that was released is used again.
+    @Test func noTwoReadersHaveOnePlace() {
+        let hazards = HazardPointers()
+        let claimed = Recorder<[HazardPointers.Place]>()
+        let threads = (0..<8).map { _ in TestThread { claimed.record((0..<500).map { _ in hazards.claim() }) } }
+        for thread in threads { thread.join() }
+        let places = claimed.all.flatMap(\.self)
+        #expect(hazards.placeCount == 4000)
+        for (number, place) in places.enumerated() {
+            let pointer = unsafe UnsafeMutablePointer<Int>(bitPattern: 8 * (number + 1))
+            _ = unsafe place.announce { unsafe pointer! }
+        }
+        #expect((0..<4000).allSatisfy { hazards.announces(UInt(8 * ($0 + 1))) })
+        for place in places {
+            place.clear()
+            hazards.release(place)
+        }
+        for _ in 0..<4000 { _ = hazards.claim() }
+        #expect(hazards.placeCount == 4000)
     }
 
     /// More readers than cores, so that they are stopped at any place, also between a load of the pointer and its

@@ -12,11 +12,12 @@ import Testing
         return name(validator.validate(bytes.span))
     }
 
-    private func embed(_ fleet: Fleet) throws -> EmbeddedNode {
-        let settings = [
-            "--redis-url", fleet.redis.url, "--jwks-url", "\(fleet.publicURL)/.well-known/jwks.json", "--node-id",
-            "service",
-        ]
+    private func embed(_ fleet: Fleet, _ more: [String] = []) throws -> EmbeddedNode {
+        let settings =
+            [
+                "--redis-url", fleet.redis.url, "--jwks-url", "\(fleet.publicURL)/.well-known/jwks.json", "--node-id",
+                "service",
+            ] + more
         return try EmbeddedNode(ValidatorConfiguration(arguments: settings, environment: [:]), log: Fleet.silent)
     }
 
@@ -67,6 +68,22 @@ import Testing
         #expect(try answers.wait(count: 8).allSatisfy { $0 == ["bob", "revoked"] })
         node.stop()
         #expect(name(node.validate(good.span)) == "lease_ended")
+    }
+
+    /// A process of many threads: no number of them is too great.
+    @Test func hundredsOfThreadsMayDecideAtTheSameTime() throws {
+        let fleet = try Fleet(validators: 0)
+        try fleet.waitUntilReady()
+        let node = try embed(fleet, ["--token-cache", "0"])
+        #expect(poll { node.isReady })
+        let validators = try (0..<300).map { _ in try node.makeValidator() }
+        let token = try fleet.signIn("bob").access
+        #expect(validators.allSatisfy { outcome($0, token) == "bob" })
+        #expect(try fleet.revoke("{\"sub\":\"bob\",\"wait\":\"confirmed\",\"timeout\":\"30s\"}").status == .created)
+        #expect(validators.allSatisfy { outcome($0, token) == "revoked" })
+        let bytes = Array(token.utf8)
+        #expect(name(node.validate(bytes.span)) == "revoked")
+        node.stop()
     }
 
     @Test func withoutAFeedNothingIsAccepted() throws {
