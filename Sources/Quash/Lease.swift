@@ -33,8 +33,10 @@ public struct LeaseGrant: Hashable, Sendable {
     private static let maxClockJumpNanoseconds = UInt64(maxClockJump.wholeNanoseconds)
 }
 
-/// The lease of this process, written by the feed's thread and read in every decision, without a lock.
+/// The lease of this process, written by the feed's thread and read in every decision, without a lock. It is of the
+/// process that made it: a forked child, which has no feed's thread, never holds it.
 public final class Lease: Sendable {
+    private let birth = BirthProcess()
     private let end = Atomic<Int64>(.min)
     private let clockOffset = Atomic<Int64>(0)
 
@@ -75,6 +77,7 @@ public final class Lease: Sendable {
 
     /// Time left at `now`, zero when it has ended.
     public func remaining(at now: ClockReading) -> Duration {
+        guard birth.isCurrent else { return .zero }
         let snapshot = snapshot
         return snapshot.holds(at: now) ? snapshot.end - now.boot : .zero
     }

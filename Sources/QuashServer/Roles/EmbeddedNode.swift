@@ -7,12 +7,16 @@ import Synchronization
 
 /// Validation within a service's own process: the feed and the keys on threads of their own, and decisions on whatever
 /// thread asks. What it refuses and when is as with a validator beside a gateway.
+///
+/// It is of the process that made it. In a child that fork(2) makes of that it accepts nothing; the child makes a node of
+/// its own.
 public final class EmbeddedNode: Sendable {
     private let configuration: ValidatorConfiguration
     private let feed: FeedThread
     private let background: LoopThread
     private let keys: KeyLoader
     private let shared = SharedKeys()
+    private let birth = BirthProcess()
     /// Validators that nobody uses at this moment.
     private let resting = Locked<[Resting]>([])
 
@@ -52,6 +56,12 @@ public final class EmbeddedNode: Sendable {
         keys.start { [shared] in shared.replace(with: $0) }
     }
 
+    deinit {
+        guard !birth.isCurrent else { return }
+        // What the threads of the parent had in hand cannot be put in order in a child: it is left as it is.
+        _ = unsafe (Unmanaged.passRetained(feed), Unmanaged.passRetained(background), Unmanaged.passRetained(keys))
+    }
+
     /// Whether `token` may be accepted now. On any thread, as of tasks that have none of their own; nothing in it waits
     /// but for a moment's lock. Who has a thread for each loop saves that with ``makeValidator()``.
     ///
@@ -60,6 +70,8 @@ public final class EmbeddedNode: Sendable {
     ///
     /// - Parameter token: the compact form (RFC 7515 §3.1), as it was presented.
     public func validate(_ token: Span<UInt8>) -> Verdict {
+        // In a forked child the lock may be held by a thread that is not there.
+        guard birth.isCurrent else { return .unavailable(.leaseEnded) }
         guard let validator = resting.withLock({ $0.popLast() })?.validator ?? (try? makeValidator()) else {
             return .unavailable(.noKeys)
         }
@@ -75,14 +87,16 @@ public final class EmbeddedNode: Sendable {
         let validator = try Validator(
             keys: nil, policy: policy, clockSkew: configuration.common.clockSkew, index: feed.index, lease: feed.lease,
             cachedTokens: configuration.tokenCache)
-        return EmbeddedValidator(validator, shared, unknownKey: keys.noteUnknownKey)
+        return EmbeddedValidator(validator, shared, birth, unknownKey: keys.noteUnknownKey)
     }
 
     /// Whether it can decide: keys loaded, feed caught up, lease held.
-    public var isReady: Bool { keys.isLoaded && feed.health.allSatisfy { $0.problem == nil } }
+    public var isReady: Bool { birth.isCurrent && keys.isLoaded && feed.health.allSatisfy { $0.problem == nil } }
 
-    /// Gives the lease back and ends the threads: from then on nothing is accepted. Blocks for as long as that takes.
+    /// Gives the lease back and ends the threads: from then on nothing is accepted. Blocks for as long as that takes. In a
+    /// forked child, which has neither, does nothing.
     public func stop() {
+        guard birth.isCurrent else { return }
         feed.leave {}
         feed.join()
         keys.stop()
@@ -95,12 +109,17 @@ public final class EmbeddedNode: Sendable {
 public final class EmbeddedValidator {
     private let validator: Validator
     private let shared: EmbeddedNode.SharedKeys
+    private let birth: BirthProcess
     private let unknownKey: () -> Void
     private var version: UInt64 = 0
 
-    fileprivate init(_ validator: Validator, _ shared: EmbeddedNode.SharedKeys, unknownKey: @escaping () -> Void) {
+    fileprivate init(
+        _ validator: Validator, _ shared: EmbeddedNode.SharedKeys, _ birth: BirthProcess,
+        unknownKey: @escaping () -> Void
+    ) {
         self.validator = validator
         self.shared = shared
+        self.birth = birth
         self.unknownKey = unknownKey
     }
 
@@ -108,6 +127,7 @@ public final class EmbeddedValidator {
     ///
     /// - Parameter token: the compact form (RFC 7515 §3.1), as it was presented.
     public func validate(_ token: Span<UInt8>) -> Verdict {
+        guard birth.isCurrent else { return .unavailable(.leaseEnded) }
         let latest = shared.version
         if latest != version, let keys = shared.keys {
             version = latest

@@ -86,6 +86,41 @@ import Testing
         node.stop()
     }
 
+    /// A service that forks when it has opened its node, as servers with a process for each core do.
+    @Test func aForkedChildAcceptsNothingAndItsParentGoesOn() throws {
+        let fleet = try Fleet(validators: 0)
+        try fleet.waitUntilReady()
+        let node = try embed(fleet)
+        let validator = try node.makeValidator()
+        #expect(poll { node.isReady })
+        let token = Array(try fleet.signIn("bob").access.utf8)
+        #expect(name(node.validate(token.span)) == "bob")
+        #expect(name(validator.validate(token.span)) == "bob")
+        let status = try inForkedChild {
+            if name(node.validate(token.span)) != "lease_ended" { return 1 }
+            if name(validator.validate(token.span)) != "lease_ended" { return 2 }
+            if node.isReady { return 3 }
+            // Waits for no thread that is not there, and gives back nothing that is its parent's.
+            node.stop()
+            return 0
+        }
+        #expect(status == 0)
+        // A child that lets go of it, and makes one of its own.
+        var inherited: EmbeddedNode? = try embed(fleet)
+        let own = try inForkedChild {
+            inherited = nil
+            guard let node = try? embed(fleet), poll({ node.isReady }) else { return 1 }
+            let isAccepted = name(node.validate(token.span)) == "bob"
+            node.stop()
+            return isAccepted && name(node.validate(token.span)) == "lease_ended" ? 0 : 2
+        }
+        #expect(own == 0)
+        inherited?.stop()
+        #expect(name(node.validate(token.span)) == "bob")
+        #expect(node.isReady)
+        node.stop()
+    }
+
     @Test func withoutAFeedNothingIsAccepted() throws {
         let fleet = try Fleet(validators: 0)
         try fleet.waitUntilReady()
