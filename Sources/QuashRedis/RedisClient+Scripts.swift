@@ -9,7 +9,7 @@ extension RedisClient {
     ///
     /// - Parameters:
     ///   - keys: what the script takes as KEYS; the user needs to be allowed to read and write each.
-    ///   - timeout: for all of it.
+    ///   - timeout: for each command of it.
     ///   - completion: as with `send`.
     package func eval(
         _ script: RedisScript, keys: [[UInt8]], arguments: [[UInt8]], timeout: Duration,
@@ -17,13 +17,12 @@ extension RedisClient {
     ) {
         let head = ["EVALSHA", script.digest, "\(keys.count)"].map { Array($0.utf8) }
         let command = RedisCommand(head + keys + arguments)
-        let deadline = loop.now + timeout
-        send(command, deadline: deadline) { [weak self] result in
+        send(command, timeout: timeout) { [weak self] result in
             guard let self, result.isUnknownScript else { return completion(result) }
             // Sent together: where the loading fails, the script is still unknown, and the second answer says that.
             var loading: Result<RESPValue, RedisError>?
-            send(script.loading, deadline: deadline) { loading = $0 }
-            send(command, deadline: deadline) { result in
+            send(script.loading, timeout: timeout) { loading = $0 }
+            send(command, timeout: timeout) { result in
                 if result.isUnknownScript, case .failure(let error) = loading {
                     completion(
                         .failure(

@@ -4,7 +4,8 @@ package import QuashLoop
 /// again by itself whenever the connection is lost. Everything happens on its loop.
 ///
 /// A command that is sent while there is no connection fails at once. It is not kept for later: a lease counts from the
-/// moment of sending, a caller with a deadline decides better itself, and a queue would need a limit of its own.
+/// moment of sending, and a caller with a deadline decides better itself. One that is sent while very many wait for
+/// their replies waits its turn, because Redis is there and answers.
 package final class RedisClient {
     /// Called once, on the loop, with the reply or why there is none.
     package typealias Completion = (Result<RESPValue, RedisError>) -> Void
@@ -22,14 +23,19 @@ package final class RedisClient {
     private let stateChanged: (State) -> Void
     private var link: RedisLink?
     private var pipeline = CommandPipeline<Request>()
+    private var waiting = WaitingCommands<Request>()
     private var deadlineTimer: Timer?
     private var armedFor: LoopInstant?
+    /// A deadline has passed, and what has arrived is read once more before that counts.
+    private var isLastLook = false
     /// Failures whose commands were never sent; they are told in the next turn of the loop.
     private var refused: [CommandPipeline<Request>.Failure] = []
     private var refusalTimer: Timer?
 
     private struct Request {
-        let command: String
+        let name: String
+        let bytes: [UInt8]
+        let timeout: Duration
         let completion: Completion
     }
 
@@ -68,52 +74,72 @@ package final class RedisClient {
         self.link = nil
         link.close()
         deadlineTimer?.close()
-        refused += pipeline.lost(because: "this side closed it")
+        refused += pipeline.lost(because: "this side closed it") + waiting.lost()
         if !refused.isEmpty { refusalTimer?.start(after: .zero) }
     }
 
-    /// Sends a command.
+    /// Sends a command, after those that wait already.
     ///
     /// - Parameters:
-    ///   - timeout: from now to the reply. A command that waits longer ends the connection, and with it fail all that
-    ///     wait on it: replies come in order, so none could be told from the next any more.
+    ///   - timeout: from the sending to the reply. A command that waits longer ends the connection, and with it fail all
+    ///     that wait on it: replies come in order, so none could be told from the next any more. Before it is sent it
+    ///     may wait for up to ``RedisLimits/maxWait``, as long as Redis answers others.
     ///   - completion: called exactly once, on the loop, never before this call returns. An error of the server is a
     ///     failure with the code `.server`; inside an array it stays a value.
     package func send(_ command: RedisCommand, timeout: Duration, completion: @escaping Completion) {
-        send(command, deadline: loop.now + timeout, completion: completion)
-    }
-
-    func send(_ command: RedisCommand, deadline: LoopInstant, completion: @escaping Completion) {
-        let request = Request(command: command.description, completion: completion)
+        let request = Request(
+            name: command.description, bytes: command.encoded, timeout: timeout, completion: completion)
         do throws(RedisError) {
             guard let link else { throw RedisError(.unavailable, "the connection to Redis was closed by this side") }
-            guard !pipeline.isFull else {
-                throw RedisError(
-                    .overloaded, "\(RedisLimits.maxPendingReplies) commands wait already for an answer of Redis")
+            guard request.bytes.count <= RedisLimits.maxQueuedBytes else {
+                throw RedisError(.overloaded, "a command of \(request.bytes.count) bytes is too long")
             }
-            try link.write(command)
+            if waiting.isEmpty, !pipeline.isFull, try link.write(request.bytes) {
+                pipeline.sent(request, deadline: loop.now + timeout)
+            } else if !waiting.append(request, bytes: request.bytes.count, now: loop.now) {
+                throw RedisError(.overloaded, "\(waiting.count) commands wait already until Redis has answered others")
+            }
+            arm()
         } catch {
             refused.append(CommandPipeline.Failure(request: request, error: error))
             refusalTimer?.start(after: .zero)
-            return
         }
-        pipeline.sent(request, deadline: deadline)
+    }
+
+    /// Sends what waits, as far as the connection takes it. Where it takes nothing, something on it waits for a reply,
+    /// after which this is called.
+    private func sendWaiting() {
+        while let next = waiting.next, !pipeline.isFull, (try? link?.write(next.bytes)) == true {
+            _ = waiting.removeNext()
+            pipeline.sent(next, deadline: loop.now + next.timeout)
+        }
         arm()
     }
 
     private func deadlineReached() {
         armedFor = nil
-        let failures = pipeline.deadlineReached(now: loop.now)
-        if let first = failures.first {
-            link?.drop(RedisError(.timedOut, "Redis did not answer \(first.request.command) in time"))
+        let now = loop.now
+        // Timers come before what has arrived: a loop that was busy must not take its own delay for that of Redis.
+        if let deadline = pipeline.earliestDeadline, deadline <= now, !isLastLook {
+            isLastLook = true
+            armedFor = now
+            deadlineTimer?.start(after: .milliseconds(1))
+            return
         }
+        isLastLook = false
+        var failures = pipeline.deadlineReached(now: now)
+        if let first = failures.first {
+            link?.drop(RedisError(.timedOut, "Redis did not answer \(first.request.name) in time"))
+        }
+        failures += waiting.expired(now: now)
         tell(failures)
         arm()
     }
 
     /// Starts the timer anew only for an earlier deadline: at a later one it finds out by itself what is next.
     private func arm() {
-        guard let deadline = pipeline.earliestDeadline, armedFor.map({ deadline < $0 }) ?? true else { return }
+        let next = [pipeline.earliestDeadline, waiting.earliestEnd].compactMap(\.self).min()
+        guard let deadline = next, armedFor.map({ deadline < $0 }) ?? true else { return }
         armedFor = deadline
         deadlineTimer?.start(after: deadline - loop.now)
     }
@@ -143,14 +169,16 @@ extension RedisClient: RedisLinkUser {
             return
         }
         if case .error(let text) = reply {
-            request.completion(.failure(RedisError(reply: text, to: request.command)))
+            request.completion(.failure(RedisError(reply: text, to: request.name)))
         } else {
             request.completion(.success(reply))
         }
+        sendWaiting()
     }
 
     func link(_ link: RedisLink, lost error: RedisError) {
-        let failures = pipeline.lost(because: error.description)
+        isLastLook = false
+        let failures = pipeline.lost(because: error.description) + waiting.lost()
         stateChanged(.down(error))
         tell(failures)
     }

@@ -46,17 +46,15 @@ final class RedisLink {
 
     /// Writes a command on the connection that is up.
     ///
-    /// - Throws: `.unavailable` or `.overloaded`, and then no byte of it was written.
-    func write(_ command: RedisCommand) throws(RedisError) {
+    /// - Returns: false when no byte of it was written, because too many wait already.
+    /// - Throws: `.unavailable`; no byte of it was written.
+    func write(_ command: [UInt8]) throws(RedisError) -> Bool {
         guard let connection, machine.isUp else {
             throw RedisError(.unavailable, "there is no connection to \(machine.peer)")
         }
-        let bytes = command.encoded
-        guard connection.queuedBytes + bytes.count <= RedisLimits.maxQueuedBytes else {
-            throw RedisError(
-                .overloaded, "\(machine.peer) takes commands too slowly: too many bytes wait to be written")
-        }
-        connection.write(bytes)
+        guard connection.queuedBytes + command.count <= RedisLimits.maxQueuedBytes else { return false }
+        connection.write(command)
+        return true
     }
 
     /// Gives the connection up, tells the user, and waits before the next attempt; but a sentinel is followed by the

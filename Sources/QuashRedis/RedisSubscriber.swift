@@ -70,7 +70,8 @@ package final class RedisSubscriber {
 
     private func write(_ command: RedisCommand) {
         do throws(RedisError) {
-            try link?.write(command)
+            // It waits for one reply at a time, so there is always room.
+            _ = try link?.write(command.encoded)
         } catch {
             link?.drop(error)
         }

@@ -1,3 +1,4 @@
+import Glibc
 import QuashLoop
 import QuashRedis
 import TestSupport
@@ -26,39 +27,78 @@ import Testing
         #expect(client.states.all == [.up(generation: 1)])
     }
 
-    @Test func refusesMoreThanItsLimitOfCommandsUnsent() throws {
+    /// Redis is there and answers: then a burst takes longer, and nothing of it fails.
+    @Test func whatIsMoreThanMayWaitForRepliesWaitsItsTurn() throws {
         let server = try RedisServer.start()
         let client = try LiveClient(upAt: server.url)
         let replies = Recorder<LiveClient.Reply>()
         client.onClient { client in
-            for _ in 0..<1_030 {
+            // What is sent when there is room again comes after what waits.
+            client.send(RedisCommand("PING"), timeout: .seconds(10)) { _ in
+                client.send(RedisCommand("GET", "n"), timeout: .seconds(10)) { replies.record($0) }
+            }
+            for _ in 0..<5_000 {
                 client.send(RedisCommand("INCR", "n"), timeout: .seconds(10)) { replies.record($0) }
             }
         }
-        let all = try replies.wait(count: 1_030)
-        let refused = all.compactMap { error($0) }
-        #expect(refused.count == 6 && refused.allSatisfy { $0.code == .overloaded && !$0.isOutcomeUnknown })
-        #expect(try client.call("GET", "n").integer == 1_024)
+        let answers = try replies.wait(count: 5_001).map { try $0.get() }
+        let isInOrder = answers.prefix(5_000).map(\.integer) == (1...5_000).map { $0 }
+        #expect(isInOrder)
+        #expect(answers.last?.text == "5000")
+        #expect(client.states.all == [.up(generation: 1)])
     }
 
-    @Test func refusesMoreThanItsLimitOfBytesUnsent() throws {
+    @Test func moreBytesThanMayBeQueuedWaitTheirTurn() throws {
         let server = try RedisServer.start()
         let client = try LiveClient(upAt: server.url)
         server.pause()
         let replies = Recorder<LiveClient.Reply>()
+        let sent = Recorder<Bool>()
         let megabyte = [UInt8](repeating: 0x61, count: 1_000_000)
         client.onClient { client in
-            for _ in 0..<8 {
+            for _ in 0..<12 {
                 let command = RedisCommand([Array("RPUSH".utf8), Array("l".utf8), megabyte])
                 client.send(command, timeout: .seconds(10)) { replies.record($0) }
             }
+            client.send(
+                RedisCommand([Array("RPUSH".utf8), megabyte + megabyte + megabyte + megabyte + megabyte]),
+                timeout: .seconds(10)
+            ) { sent.record(self.error($0)?.code == .overloaded) }
         }
-        let refusedFirst = try replies.wait(count: 3).map { error($0)?.code }
-        #expect(refusedFirst.allSatisfy { $0 == .overloaded })
+        // One that would never fit does not wait; the others do, and none has failed.
+        #expect(try sent.wait(count: 1) == [true])
+        #expect(replies.all.isEmpty)
         server.resume()
-        let all = try replies.wait(count: 8)
-        let written = all.filter { error($0) == nil }.count
-        #expect(try client.call("LLEN", "l").integer == Int64(written))
+        #expect(try replies.wait(count: 12).map { try $0.get().integer } == (1...12).map { $0 })
+    }
+
+    /// What was not sent says so, and may be done again; of what was sent nobody knows.
+    @Test func whatWaitsFailsUnsentWhenRedisStandsStill() throws {
+        let server = try RedisServer.start()
+        let client = try LiveClient(upAt: server.url)
+        server.pause()
+        let replies = Recorder<LiveClient.Reply>()
+        client.onClient { client in
+            for _ in 0..<2_000 {
+                client.send(RedisCommand("INCR", "n"), timeout: .milliseconds(300)) { replies.record($0) }
+            }
+        }
+        let errors = try replies.wait(count: 2_000).map { error($0) }
+        #expect(errors.count { $0?.isOutcomeUnknown == true } == RedisLimits.maxPendingReplies)
+        #expect(errors.count { $0?.code == .unavailable } == 2_000 - RedisLimits.maxPendingReplies)
+    }
+
+    /// A loop that is busy for longer than a command may take, with its reply in the socket.
+    @Test func aBusyLoopDoesNotTakeItsOwnDelayForThatOfRedis() throws {
+        let server = try RedisServer.start()
+        let client = try LiveClient(upAt: server.url)
+        let replies = Recorder<LiveClient.Reply>()
+        client.onClient { client in
+            client.send(RedisCommand("PING"), timeout: .milliseconds(20)) { replies.record($0) }
+            usleep(200_000)
+        }
+        #expect(try replies.wait(count: 1)[0].get().text == "PONG")
+        #expect(client.states.all == [.up(generation: 1)])
     }
 
     @Test func completesLaterEvenWhenItCannotSend() throws {
