@@ -6,9 +6,9 @@ import QuashJWT
 
 /// The administration of the issuer: minting sessions, listing and ending them, revoking anything, and the fleet.
 final class AdminEndpoints {
-    static let maxBodyBytes = 256 * 1024
+    static let maxBodyBytes = 2 * 1024 * 1024
     /// Identifiers in one revocation.
-    static let maxIdentifiers = 1000
+    static let maxIdentifiers = 10_000
     /// Bytes of one of them.
     static let maxIdentifierBytes = 1024
     static let maxReasonBytes = 256

@@ -26,6 +26,16 @@ extension IssuerService {
         let status: Status
     }
 
+    /// What is to be published, and remembered, of a session that has ended.
+    struct EndedSession {
+        let revocation: Revocation
+        let end: SessionEnd
+    }
+
+    private func ended(_ session: SessionID, _ record: SessionRecord?) -> EndedSession {
+        EndedSession(revocation: sessionRevocation(session, record), end: sessionEnd(session, record))
+    }
+
     /// Ends one session: its refresh tokens at once, its access tokens at every validator that hears of it.
     ///
     /// - Parameter answer: where the feed holds it.
@@ -53,8 +63,11 @@ extension IssuerService {
         if hasEnded(session), wait == .stored, let position = feedPosition() {
             return answer(.success(Revoked(position: position, status: .stored)))
         }
-        publish(
-            [sessionRevocation(session, record)], ends: [sessionEnd(session, record)], wait: wait, answer: answer)
+        let ended = ended(session, record)
+        publish([ended.revocation], ends: [ended.end], wait: wait) { [store] result in
+            if case .success = result, let record { store.forget([session], of: record.subject) }
+            answer(result)
+        }
     }
 
     /// Ends every session of these subjects, and refuses every token that was issued to them until now.
@@ -65,27 +78,46 @@ extension IssuerService {
     ) {
         let now = ClockReading.now().wall
         latestBound = max(latestBound, now)
-        sessions(of: subjects[...]) { [self] result in
-            let all = subjects.map { Revocation(key: .subject($0), issuedBefore: now, expiresAtSeconds: horizon()) }
+        let all = subjects.map { Revocation(key: .subject($0), issuedBefore: now, expiresAtSeconds: horizon()) }
+        InTurn.run(subjects) { [store] subject, answer in
+            store.sessions(of: subject) { answer($0) }
+        } answer: { [self] result in
             guard case .success(let sessions) = result else {
                 notStored(all)
                 return answer(.failure(.unavailable("redis did not answer")))
             }
-            endInStore(sessions, for: all, answer: answer) { [self] records in
-                // The whole of it first: a retry finds the sessions gone, and its first commits must be the same.
-                let each = sessions.map { sessionRevocation($0, records[$0]) }
-                let ends = sessions.map { sessionEnd($0, records[$0]) }
-                publish(all + each, ends: ends, requestID: requestID, wait: wait, answer: answer)
+            endInStore(sessions.flatMap(\.self), for: all, answer: answer) { [self] ended in
+                publish(all, and: ended, requestID: requestID, wait: wait) { [self] result in
+                    answer(result)
+                    if case .success = result { forget(Array(zip(subjects, sessions))) }
+                }
             }
         }
     }
 
-    /// The sessions of one subject after the other.
-    private func sessions(of subjects: ArraySlice<String>, answer: @escaping SessionStore.Answer<[SessionID]>) {
-        guard let first = subjects.first else { return answer(.success([])) }
-        store.sessions(of: first) { [self] result in
-            guard case .success(let sessions) = result, subjects.count > 1 else { return answer(result) }
-            self.sessions(of: subjects.dropFirst()) { others in answer(others.map { sessions + $0 }) }
+    /// Publishes the revocations of subjects and the ends of their sessions.
+    ///
+    /// A retry with the same name may find other sessions. So these are commits without a name, before those that have
+    /// one: whatever a retry finds is published, and it is answered with the position that the first was.
+    private func publish(
+        _ subjects: [Revocation], and ended: [EndedSession], requestID: String, wait: Wait,
+        answer: @escaping Answer<Revoked>
+    ) {
+        let (revocations, ends) = (ended.map(\.revocation), ended.map(\.end))
+        if requestID.isEmpty || ended.isEmpty {
+            return publish(subjects + revocations, ends: ends, requestID: requestID, wait: wait, answer: answer)
+        }
+        publish(revocations, ends: ends, wait: .stored) { [self] result in
+            guard case .success = result else { return answer(result) }
+            publish(subjects, requestID: requestID, wait: wait, answer: answer)
+        }
+    }
+
+    /// The ends of these sessions are published: their subjects' lists need not name them any more.
+    private func forget(_ ended: [(subject: String, sessions: [SessionID])]) {
+        InTurn.run(ended) { [store] one, answer in
+            store.forget(one.sessions, of: one.subject) { answer(.success(())) }
+        } answer: { _ in
         }
     }
 
@@ -127,9 +159,7 @@ extension IssuerService {
         switch request.kind {
         case .session where request.issuedBefore == nil:
             let sessions = request.names.compactMap { SessionID($0) }
-            endInStore(sessions, for: request.revocations, answer: answer) { [self] records in
-                publish(sessions.map { sessionEnd($0, records[$0]) })
-            }
+            endInStore(sessions, for: request.revocations, answer: answer) { ended in publish(ended.map(\.end)) }
         case .subject where request.issuedBefore == nil:
             endAll(of: request.names, requestID: requestID, wait: request.wait, answer: answer)
         case .token, .session, .subject, .client, .key, .everything:
@@ -160,26 +190,22 @@ extension IssuerService {
         }
     }
 
-    /// Marks sessions as ended, and gives their records; those that are gone have none.
+    /// Marks sessions as ended, and gives what is to be published of their ends.
     ///
     /// - Parameter revocations: what is published next.
     private func endInStore(
         _ sessions: [SessionID], for revocations: [Revocation], answer: @escaping Answer<Revoked>,
-        then next: @escaping ([SessionID: SessionRecord]) -> Void
+        then next: @escaping ([EndedSession]) -> Void
     ) {
-        guard !sessions.isEmpty else { return next([:]) }
-        var records: [SessionID: SessionRecord] = [:]
-        var remaining = sessions.count
-        var failure: Failure?
-        for session in sessions {
+        InTurn.run(sessions) { [self] session, answer in
             store.end(session, now: ClockReading.now().wall) { [self] result in
-                switch result {
-                case .failure(let error): failure = unavailable(error)
-                case .success(let record): records[session] = record
-                }
-                remaining -= 1
-                guard remaining == 0 else { return }
-                guard let failure else { return next(records) }
+                answer(result.map { ended(session, $0) })
+            }
+        } answer: { [self] result in
+            switch result {
+            case .success(let ended): next(ended)
+            case .failure(let error):
+                let failure = unavailable(error)
                 notStored(revocations)
                 answer(.failure(failure))
             }

@@ -239,22 +239,19 @@ final class IssuerService {
             guard case .success(let sessions) = result, !sessions.isEmpty else {
                 return answer(result.map { _ in [] }.mapError { unavailable($0) })
             }
-            var alive: [(SessionID, SessionRecord)] = []
-            var gone: [SessionID] = []
-            var failure: Failure?
-            var remaining = sessions.count
-            for session in sessions {
-                store.read(session) { [self] result in
-                    switch result {
-                    case .success(let found?) where !found.0.isEnded: alive.append((session, found.0))
-                    case .success: gone.append(session)
-                    case .failure(let error): failure = unavailable(error)
-                    }
-                    remaining -= 1
-                    guard remaining == 0 else { return }
-                    store.forget(gone, of: subject)
-                    answer(failure.map { .failure($0) } ?? .success(alive))
-                }
+            InTurn.run(sessions) { [store] session, answer in
+                store.read(session) { answer($0) }
+            } answer: { [self] result in
+                answer(
+                    result.mapError { unavailable($0) }.map { found in
+                        let all = zip(sessions, found)
+                        // One that has ended stays in the list until its end is published.
+                        store.forget(all.filter { $0.1 == nil }.map(\.0), of: subject)
+                        return all.compactMap { session, found in
+                            guard let record = found?.0, !record.isEnded else { return nil }
+                            return (session, record)
+                        }
+                    })
             }
         }
     }

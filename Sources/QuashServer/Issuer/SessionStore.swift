@@ -97,20 +97,14 @@ final class SessionStore {
         }
     }
 
-    /// Ends a session. Ending it twice answers the same.
+    /// Ends a session. Ending it twice answers the same. It stays in its subject's list until ``forget(_:of:)``, so that
+    /// whoever ends all of a subject's sessions finds it as long as its end may not have been published.
     ///
     /// - Parameter answer: its record, or nil when there is none (any more).
     func end(_ session: SessionID, now: WallInstant, answer: @escaping Answer<SessionRecord?>) {
         let arguments = [bytes(now.milliseconds), bytes(tombstone.components.seconds)]
-        client.eval(Self.end, keys: [Self.key(session)], arguments: arguments, timeout: Self.timeout) {
-            [client] result in
-            let record = Result { try Self.record(try result.get()) }
-            if case .success(let record?) = record {
-                client.send(
-                    RedisCommand([bytes("ZREM"), Self.subjectKey(record.subject), bytes(session)]),
-                    timeout: Self.timeout, completion: { _ in })
-            }
-            answer(record)
+        client.eval(Self.end, keys: [Self.key(session)], arguments: arguments, timeout: Self.timeout) { result in
+            answer(Result { try Self.record(try result.get()) })
         }
     }
 
@@ -147,12 +141,12 @@ final class SessionStore {
         }
     }
 
-    /// Takes names out of a subject's list whose sessions are gone.
-    func forget(_ sessions: [SessionID], of subject: String) {
-        guard !sessions.isEmpty else { return }
+    /// Takes names out of a subject's list whose sessions are gone, or whose ends are published.
+    func forget(_ sessions: [SessionID], of subject: String, done: @escaping () -> Void = {}) {
+        guard !sessions.isEmpty else { return done() }
         client.send(
             RedisCommand([bytes("ZREM"), Self.subjectKey(subject)] + sessions.map { bytes($0) }),
-            timeout: Self.timeout, completion: { _ in })
+            timeout: Self.timeout, completion: { _ in done() })
     }
 
     // MARK: In Redis
