@@ -44,7 +44,7 @@ import Synchronization
     /// What a look-up found.
     enum Match: Equatable {
         case absent
-        /// The bound stored with the key; `Int64.max` in a table without bounds.
+        /// The ``IssueBound`` stored with the key, packed; `Int64.max` in a table without bounds.
         case present(bound: Int64)
     }
 
@@ -218,7 +218,10 @@ import Synchronization
         func covers(_ key: RevocationKey, expiresAtSeconds: UInt32, bound: Int64) -> Bool {
             let (block, slot, found) = unsafe find(key)
             guard found, unsafe block.pointee.expiries[slot] >= expiresAtSeconds else { return false }
-            return unsafe block.pointee.bounds.map { unsafe $0[slot].load(ordering: .relaxed) >= bound } ?? true
+            return unsafe block.pointee.bounds.map { bounds in
+                let stored = IssueBound(packed: unsafe bounds[slot].load(ordering: .relaxed))
+                return stored.joined(with: IssueBound(packed: bound)) == stored
+            } ?? true
         }
 
         /// Every entry, in no order: O(capacity).
@@ -266,7 +269,12 @@ import Synchronization
                 }
                 unsafe block.pointee.expiries[slot] = max(before, expiresAtSeconds)
                 expiring[unsafe block.pointee.expiries[slot] >> 6, default: 0] += 1
-                unsafe block.pointee.bounds?[slot].max(bound, ordering: .releasing)
+                if let bounds = unsafe block.pointee.bounds {
+                    // No other thread writes here.
+                    let stored = IssueBound(packed: unsafe bounds[slot].load(ordering: .relaxed))
+                    let joined = stored.joined(with: IssueBound(packed: bound))
+                    unsafe bounds[slot].store(joined.packed, ordering: .releasing)
+                }
                 return
             }
             // At most four fifths full: a miss then probes about 13 cells, most of them in two cache lines.

@@ -9,8 +9,12 @@ package final class KnownToken {
     let notBeforeSeconds: Int64
     /// For longer than a revocation is remembered.
     let livesTooLong: Bool
-    /// One of ours says to the millisecond when it was issued; of another's, the start of its second counts, so that
-    /// "issued before" includes what was issued in the same second.
+    /// Whether it says to the millisecond when it was issued: its `jti` has our form, and the time in it lies in the
+    /// second of `iat`. Who holds a key that is trusted to sign may date a token as it likes, by `iat` too, so
+    /// believing the form gives no one more than the key already does.
+    let isExact: Bool
+    /// For a token that is not exact the start of its second, so that "issued before" includes what was issued in the
+    /// same second.
     let issuedAt: WallInstant
     /// Nothing of the index named it when that had changed this often; nil before the first look.
     var unrevokedAt: UInt64?
@@ -27,9 +31,12 @@ package final class KnownToken {
         notBeforeSeconds = verified.notBefore?.seconds ?? .min
         livesTooLong =
             verified.expiresAt.seconds - verified.issuedAt.seconds > Retention.longestLifetime.components.seconds
-        issuedAt =
-            verified.tokenID.map { WallInstant(milliseconds: $0.issuedAtMilliseconds) }
-            ?? WallInstant(seconds: verified.issuedAt.seconds)
+        let exact = verified.tokenID.map { WallInstant(milliseconds: $0.issuedAtMilliseconds) }
+        if let exact, exact.seconds == verified.issuedAt.seconds {
+            (isExact, issuedAt) = (true, exact)
+        } else {
+            (isExact, issuedAt) = (false, WallInstant(seconds: verified.issuedAt.seconds))
+        }
     }
 
     /// Under which a revocation of this kind would name the token; nil when the token says nothing of the kind.

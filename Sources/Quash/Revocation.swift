@@ -88,14 +88,20 @@ public struct Revocation: Hashable, Sendable {
     public let key: RevocationKey
     /// Only tokens issued at or before this instant are revoked; nil revokes whatever the issue time.
     public let issuedBefore: WallInstant?
+    /// Whose time ``issuedBefore`` is; ``BoundClock/ours`` without it.
+    public let boundClock: BoundClock
     /// The latest `exp`, in seconds since 1970, of any token that this revokes. Whoever stores it keeps it longer than
     /// that, by its clock skew and ``Retention/margin``.
     public let expiresAtSeconds: UInt32
 
     /// A revocation; without `issuedBefore`, whatever the issue time.
-    public init(key: RevocationKey, issuedBefore: WallInstant? = nil, expiresAtSeconds: UInt32) {
+    public init(
+        key: RevocationKey, issuedBefore: WallInstant? = nil, by boundClock: BoundClock = .ours,
+        expiresAtSeconds: UInt32
+    ) {
         self.key = key
         self.issuedBefore = issuedBefore
+        self.boundClock = issuedBefore == nil ? .ours : boundClock
         self.expiresAtSeconds = expiresAtSeconds
     }
 }

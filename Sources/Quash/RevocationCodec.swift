@@ -5,7 +5,11 @@
 /// | 1 | kind (1 to 6), plus 128 when an issue-time bound follows |
 /// | 15 | identifier |
 /// | 4 | expiry, seconds since 1970, big-endian |
-/// | 6 | only with the bound: milliseconds since 1970, big-endian |
+/// | 6 | only with the bound: whose time it is in the highest bit, then milliseconds since 1970, big-endian |
+///
+/// The highest bit is set when the bound is a time of the provider's clock, and clear when it is one of ours.
+/// A bound that was written before that bit had a meaning has it clear, and is a time of ours. A reader of that
+/// age takes one by the provider's clock for a bound of the year 6429, and refuses more than it should, never less.
 ///
 /// So a plain revocation is 20 bytes, a bounded one 26, and several simply follow each other. There is no length and no
 /// count: what cannot be read to its very end is refused whole.
@@ -17,6 +21,7 @@ public enum RevocationCodec {
     package static let plainBytes = 20
     static let boundedBytes = 26
     private static let boundFlag: UInt8 = 0x80
+    private static let providerFlag: UInt64 = 1 << 47
 
     /// `revocations` in parts that are one commit each.
     public static func commits(of revocations: [Revocation]) -> [[Revocation]] {
@@ -36,7 +41,9 @@ public enum RevocationCodec {
         append(revocation.key.low, count: 8, to: &bytes)
         append(UInt64(revocation.expiresAtSeconds), count: 4, to: &bytes)
         if let bound = revocation.issuedBefore {
-            append(UInt64(clamping: bound.milliseconds), count: 6, to: &bytes)
+            let milliseconds = min(max(bound.milliseconds, 0), IssueBound.milliseconds.upperBound)
+            let clock = revocation.boundClock == .provider ? providerFlag : 0
+            append(UInt64(milliseconds) | clock, count: 6, to: &bytes)
         }
     }
 
@@ -86,10 +93,13 @@ public enum RevocationCodec {
             UInt64(bigEndian: unsafe bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self))
         }
         let high = word(at: 0) & ~(0xFF << 56) | UInt64(kind.rawValue) << 56
+        let key = RevocationKey(validHigh: high, low: word(at: 8))
+        let expiry = UInt32(truncatingIfNeeded: word(at: 12))
+        guard isBounded else { return Revocation(key: key, expiresAtSeconds: expiry) }
+        let bound = word(at: 18)
         return Revocation(
-            key: RevocationKey(validHigh: high, low: word(at: 8)),
-            issuedBefore: isBounded ? WallInstant(milliseconds: Int64(word(at: 18) & ~(0xFFFF << 48))) : nil,
-            expiresAtSeconds: UInt32(truncatingIfNeeded: word(at: 12)))
+            key: key, issuedBefore: WallInstant(milliseconds: Int64(bound & (providerFlag - 1))),
+            by: bound & providerFlag == 0 ? .ours : .provider, expiresAtSeconds: expiry)
     }
 
     private static func append(_ value: UInt64, count: Int, to bytes: inout [UInt8]) {

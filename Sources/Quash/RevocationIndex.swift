@@ -102,11 +102,14 @@ public final class RevocationIndex: Sendable {
         }
 
         /// Whether a token with this identifier, issued at `issuedAt`, is revoked. O(1), no allocation.
-        public func revokes(_ key: RevocationKey, issuedAt: WallInstant) -> Bool {
+        ///
+        /// - Parameter toleranceMilliseconds: how far the clock that wrote `issuedAt` may be ahead of the one that a
+        ///   bound was read from; 0 to 60,000. Zero for what an issuer of ours dated.
+        public func revokes(_ key: RevocationKey, issuedAt: WallInstant, toleranceMilliseconds: Int64 = 0) -> Bool {
             guard has(key.kind) else { return false }
             if plain.match(key) != .absent { return true }
-            if case .present(let bound) = bounded.match(key) { return issuedAt.milliseconds <= bound }
-            return false
+            guard case .present(let bound) = bounded.match(key) else { return false }
+            return IssueBound(packed: bound).covers(issuedAt, toleranceMilliseconds: toleranceMilliseconds)
         }
     }
 
@@ -139,7 +142,8 @@ public final class RevocationIndex: Sendable {
             guard let bound = revocation.issuedBefore else {
                 return plain.covers(revocation.key, expiresAtSeconds: expiry, bound: .max)
             }
-            return bounded.covers(revocation.key, expiresAtSeconds: expiry, bound: bound.milliseconds)
+            return bounded.covers(
+                revocation.key, expiresAtSeconds: expiry, bound: IssueBound(bound, by: revocation.boundClock).packed)
         }
 
         /// Every entry that does not expire before `instant`, in no order. O(entries).
@@ -151,9 +155,10 @@ public final class RevocationIndex: Sendable {
             }
             bounded.forEach { key, expiry, bound in
                 guard Int64(expiry) >= instant.seconds else { return }
-                revocations.append(
-                    Revocation(
-                        key: key, issuedBefore: WallInstant(milliseconds: bound), expiresAtSeconds: expiry))
+                for (instant, clock) in IssueBound(packed: bound).bounds {
+                    revocations.append(
+                        Revocation(key: key, issuedBefore: instant, by: clock, expiresAtSeconds: expiry))
+                }
             }
             return revocations
         }
@@ -197,7 +202,9 @@ public final class RevocationIndex: Sendable {
                 statistics.entries[key.kind].store(1, ordering: .releasing)
             }
             if let bound = revocation.issuedBefore {
-                bounded.put(key, expiresAtSeconds: revocation.expiresAtSeconds, bound: bound.milliseconds)
+                bounded.put(
+                    key, expiresAtSeconds: revocation.expiresAtSeconds,
+                    bound: IssueBound(bound, by: revocation.boundClock).packed)
             } else if !isCut(revocation) {
                 plain.put(key, expiresAtSeconds: revocation.expiresAtSeconds, bound: .max)
             }

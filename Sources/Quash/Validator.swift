@@ -9,6 +9,7 @@ public import QuashJWT
 public final class Validator {
     private let policy: TokenPolicy
     private let clockSkewSeconds: Int64
+    private let issueToleranceMilliseconds: Int64
     private let index: RevocationIndex
     private let reader: RevocationIndex.Reader
     private let lease: Lease
@@ -28,17 +29,23 @@ public final class Validator {
     ///   - keys: nil when there are none yet; then nothing is decided.
     ///   - policy: what a token must be, and for whom.
     ///   - clockSkew: how far issuers' clocks may be off, in the token's favour; whole seconds.
+    ///   - issueTolerance: how far ahead of this node's clock a token may be dated, and how much further than our bound
+    ///     another issuer's tokens are caught; 0 to 60 s. One value for both, and judged here rather than stored: no
+    ///     token that this validator accepted before a revocation is then dated beyond it.
     ///   - index: what is revoked.
     ///   - lease: without which nothing is accepted.
     ///   - cachedTokens: verified tokens that are remembered, about 1 KiB each; 0 for none. They are forgotten with the
     ///     keys, and everything that can change is judged anew for each decision.
     ///   - clock: read once for each decision, after the revocations were looked up.
     public init(
-        keys: KeySet?, policy: TokenPolicy, clockSkew: Duration, index: RevocationIndex, lease: Lease,
-        cachedTokens: Int = 0, clock: @escaping () -> ClockReading = ClockReading.now
+        keys: KeySet?, policy: TokenPolicy, clockSkew: Duration, issueTolerance: Duration = .seconds(5),
+        index: RevocationIndex, lease: Lease, cachedTokens: Int = 0,
+        clock: @escaping () -> ClockReading = ClockReading.now
     ) throws(JWTError) {
         self.policy = policy
         clockSkewSeconds = clockSkew.components.seconds
+        precondition((.zero...IssueBound.maxTolerance).contains(issueTolerance), "a tolerance of \(issueTolerance)")
+        issueToleranceMilliseconds = issueTolerance.wholeMilliseconds
         self.index = index
         self.lease = lease
         self.clock = clock
@@ -98,6 +105,7 @@ public final class Validator {
         if let kind = revocation(of: known) { return .refused(.revoked(kind)) }
         let now = clock()
         if let refusal = refusal(of: known, now.wall) { return .refused(.invalid(refusal)) }
+        if isAhead(known, now.wall) { return known.isExact ? .unavailable(.clock) : .refused(.invalid(.issuedAhead)) }
         return held.holds(at: now) && lease.holds(at: now) ? .accepted(known) : .unavailable(.leaseEnded)
     }
 
@@ -157,6 +165,11 @@ public final class Validator {
         return seconds + clockSkewSeconds < token.notBeforeSeconds ? .notYetValid : nil
     }
 
+    /// Whether it is dated further ahead than any clock may be. Accepted now, it would not be caught by a bound of now.
+    private func isAhead(_ token: KnownToken, _ wall: WallInstant) -> Bool {
+        token.issuedAt.milliseconds > wall.milliseconds + issueToleranceMilliseconds
+    }
+
     private static let longestSeconds = (Retention.longestLifetime + Retention.margin).components.seconds
 
     /// The kind of a revocation that names this token, or nil. Kinds of which there are none cost one load each, and
@@ -167,12 +180,18 @@ public final class Validator {
         let changes = index.changes
         guard token.unrevokedAt != changes else { return nil }
         for kind in RevocationKind.allCases where reader.has(kind) {
-            guard let key = token.key(kind), reader.revokes(key, issuedAt: token.issuedAt) else { continue }
+            guard let key = token.key(kind), isRevoked(token, by: key) else { continue }
             token.revokedBy = kind
             return kind
         }
         token.unrevokedAt = changes
         return nil
+    }
+
+    /// What is not exact is another issuer's, whose clock may be ahead of ours when that set the bound.
+    private func isRevoked(_ token: KnownToken, by key: RevocationKey) -> Bool {
+        reader.revokes(
+            key, issuedAt: token.issuedAt, toleranceMilliseconds: token.isExact ? 0 : issueToleranceMilliseconds)
     }
 }
 

@@ -33,6 +33,9 @@ public enum Unavailability: String, CaseIterable, Sendable, CustomStringConverti
     case behind
     /// No keys have been loaded yet.
     case noKeys = "no_keys"
+    /// A token of ours is dated ahead of this node's clock by more than the tolerance: one of the two clocks is wrong,
+    /// and a time that is read from either proves nothing.
+    case clock
     /// More tokens that have yet to be verified wait than this process is willing to hold.
     case overloaded
 
@@ -41,6 +44,7 @@ public enum Unavailability: String, CaseIterable, Sendable, CustomStringConverti
         case .leaseEnded: "the revocation feed cannot be heard"
         case .behind: "the position that X-Quash-Min asks for is not known to be applied here"
         case .noKeys: "no keys to verify with have been loaded"
+        case .clock: "the clock of this node, or of an issuer, is wrong"
         case .overloaded: "too many tokens wait to be verified"
         }
     }

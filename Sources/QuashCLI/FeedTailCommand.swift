@@ -84,7 +84,8 @@ struct FeedTailCommand: ParsableCommand {
         switch options.output {
         case .text:
             for revocation in commit.revocations {
-                let bound = revocation.issuedBefore.map { " issued before \($0)" } ?? ""
+                let clock = revocation.boundClock == .provider ? ", by the provider's clock" : ""
+                let bound = revocation.issuedBefore.map { " issued before \($0)\(clock)" } ?? ""
                 Terminal.say(
                     "\(commit.committed) \(position) \(revocation.key.kind.name) \(Self.name(revocation))\(bound)")
             }
@@ -94,6 +95,7 @@ struct FeedTailCommand: ParsableCommand {
                 object["kind"] = .string(revocation.key.kind.name)
                 object["id"] = .string(Self.name(revocation))
                 object["issued_before"] = revocation.issuedBefore.map { .string($0.description) }
+                if revocation.boundClock == .provider { object["clock"] = "provider" }
                 object["expires"] = .integer(Int64(revocation.expiresAtSeconds))
                 return JSONValue.object(object)
             }

@@ -20,6 +20,8 @@ public enum TokenRefusal: String, Error, Hashable, Sendable, CaseIterable {
     case wrongAudience = "wrong_audience"
     case expired
     case notYetValid = "not_yet_valid"
+    /// `iat` is further ahead of this node's clock than issuers' clocks may be.
+    case issuedAhead = "issued_ahead"
     /// It expires later than anything is remembered.
     case tooLongLived = "too_long_lived"
 }

@@ -7,7 +7,11 @@ import QuashRedis
 /// A body of an administrator either names what is revoked or is refused: every revocation that comes of it can be
 /// written to the feed and read again.
 func fuzzAdminRequest(_ bytes: [UInt8]) throws(BrokenProperty) {
-    guard let request = try? RevocationRequest(bytes, horizon: 1_800_000_000) else { return }
+    let now = ClockReading.now().wall
+    guard
+        let request = try? RevocationRequest(
+            bytes, now: now, bound: now, tolerance: .seconds(5), horizon: 1_800_000_000)
+    else { return }
     let record = RevocationCodec.encode(request.revocations)
     try require((try? RevocationCodec.decode(record)) == request.revocations, "stored, another revocation")
     try require(!request.revocations.isEmpty, "a body that revokes nothing was taken")

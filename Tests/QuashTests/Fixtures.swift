@@ -33,6 +33,7 @@ extension Revocation {
         return Revocation(
             key: RevocationKey(kind: kind, identifier: identifier),
             issuedBefore: bound.map(WallInstant.init(milliseconds:)),
+            by: Bool.random(using: &generator) ? .ours : .provider,
             expiresAtSeconds: .random(in: 1_800_000_000...1_800_000_900, using: &generator))
     }
 }

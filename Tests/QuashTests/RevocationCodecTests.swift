@@ -19,6 +19,19 @@ import Testing
             key: RevocationKey(kind: .everything, identifier: identifier),
             issuedBefore: WallInstant(milliseconds: 0x0102_0304_0506), expiresAtSeconds: 7)
         #expect(RevocationCodec.encode([bounded]) == [0x86] + identifier + [0, 0, 0, 7, 1, 2, 3, 4, 5, 6])
+        let theirs = Revocation(
+            key: bounded.key, issuedBefore: bounded.issuedBefore, by: .provider, expiresAtSeconds: 7)
+        #expect(RevocationCodec.encode([theirs]) == [0x86] + identifier + [0, 0, 0, 7, 0x81, 2, 3, 4, 5, 6])
+    }
+
+    /// A bound that does not fit must not be read as one by another clock, nor as an earlier one.
+    @Test func aBoundThatDoesNotFitIsTheLatestThatDoes() throws {
+        for clock in [BoundClock.ours, .provider] {
+            let revocation = Revocation(
+                key: .everything, issuedBefore: WallInstant(milliseconds: 1 << 47), by: clock, expiresAtSeconds: 7)
+            let read = try #require(try RevocationCodec.decode(RevocationCodec.encode([revocation])).first)
+            #expect(read.issuedBefore == WallInstant(milliseconds: (1 << 47) - 1) && read.boundClock == clock)
+        }
     }
 
     @Test func keyGivesItsIdentifierBack() {

@@ -21,14 +21,16 @@ final class ValidatorFixture {
     static let session = SessionID("c2Vzc2lvbi1zZXNzaW9u")!
 
     init(
-        hasKeys: Bool = true, clockSkew: Duration = .zero, types: Set<TokenType> = [.access], cachedTokens: Int = 64
+        hasKeys: Bool = true, clockSkew: Duration = .zero, types: Set<TokenType> = [.access], cachedTokens: Int = 64,
+        issueTolerance: Duration = .seconds(5)
     ) throws {
         reading = .at(0)
         writer = index.makeWriter(maxRevocations: 1000, clockSkew: clockSkew)
         signer = TokenSigner(try RSAPrivateKey(pem: Array(TestKeys.privateKey.utf8)))
         validator = try Validator(
             keys: hasKeys ? KeySet([signer.publicKey]) : nil, policy: TokenPolicy(types: types),
-            clockSkew: clockSkew, index: index, lease: lease, cachedTokens: cachedTokens
+            clockSkew: clockSkew, issueTolerance: issueTolerance, index: index, lease: lease,
+            cachedTokens: cachedTokens
         ) { [unowned self] in
             clockIsRead()
             return reading
@@ -62,10 +64,13 @@ final class ValidatorFixture {
         try signer.sign(claims, type: type)
     }
 
-    func revoke(_ key: RevocationKey, issuedBefore milliseconds: Int64? = nil, expiresAtSeconds: UInt32 = .max) throws {
+    func revoke(
+        _ key: RevocationKey, issuedBefore milliseconds: Int64? = nil, by clock: BoundClock = .ours,
+        expiresAtSeconds: UInt32 = .max
+    ) throws {
         try writer.apply([
             Revocation(
-                key: key, issuedBefore: milliseconds.map(WallInstant.init(milliseconds:)),
+                key: key, issuedBefore: milliseconds.map(WallInstant.init(milliseconds:)), by: clock,
                 expiresAtSeconds: expiresAtSeconds)
         ])
     }

@@ -127,6 +127,10 @@ package enum SettingsTable {
     static let clockSkew = Setting(
         "clock-skew", .duration(.zero ... .minutes(5)), default: .text("0s"),
         "How far the clocks of issuer and validators may differ: added to every expiry.")
+    static let issueTolerance = Setting(
+        "issue-tolerance", .duration(.zero ... .seconds(60)), default: .text("5s"),
+        "How far ahead of a node's clock a token may be dated. Revocations by issue time cover another issuer's tokens "
+            + "for that much longer. The same on every node; lower it only while no token is revoked by issue time.")
     static let drain = Setting(
         "drain", .duration(.zero ... .minutes(5)), default: .text("5s"),
         "How long requests in flight may take to finish after SIGTERM.")
@@ -149,7 +153,7 @@ package enum SettingsTable {
         clientsFile,
         jwksURL, jwksFile, jwksCAFile,
         nodeID, loops, maxRevocations, tokenCache,
-        lease, renewInterval, fence, clockSkew, drain,
+        lease, renewInterval, fence, clockSkew, issueTolerance, drain,
         logLevel, logFormat,
     ]
 

@@ -100,7 +100,10 @@ final class AdminEndpoints {
     func revoke(_ request: borrowing HTTPRequest, _ exchange: HTTPExchange, by actor: AuditActor) {
         let exchange = AuditedExchange(exchange, .revocationCreate, by: actor, in: audit)
         do throws(Problem) {
-            let revocation = try RevocationRequest(request.body.array, horizon: service.horizon())
+            let now = ClockReading.now().wall
+            let revocation = try RevocationRequest(
+                request.body.array, now: now, bound: service.issueClock.bound(now: now),
+                tolerance: service.settings.issueTolerance, horizon: service.horizon())
             var requestID = ""
             if let key = request.firstValue(of: "idempotency-key") {
                 requestID = key.text

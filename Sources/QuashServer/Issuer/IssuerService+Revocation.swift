@@ -76,9 +76,8 @@ extension IssuerService {
     func endAll(
         of subjects: [String], requestID: String = "", wait: Wait, answer: @escaping Answer<Revoked>
     ) {
-        let now = ClockReading.now().wall
-        latestBound = max(latestBound, now)
-        let all = subjects.map { Revocation(key: .subject($0), issuedBefore: now, expiresAtSeconds: horizon()) }
+        let bound = issueClock.bound(now: ClockReading.now().wall)
+        let all = subjects.map { Revocation(key: .subject($0), issuedBefore: bound, expiresAtSeconds: horizon()) }
         InTurn.run(subjects) { [store] subject, answer in
             store.sessions(of: subject) { answer($0) }
         } answer: { [self] result in
@@ -151,7 +150,7 @@ extension IssuerService {
     /// Carries out what an administrator asked for. Sessions are ended in Redis first, then everything is published.
     func revoke(_ request: RevocationRequest, requestID: String, answer: @escaping Answer<Revoked>) {
         for revocation in request.revocations {
-            if let bound = revocation.issuedBefore { latestBound = max(latestBound, bound) }
+            if let bound = revocation.issuedBefore { issueClock.note(bound: bound) }
         }
         let publish = { [self] (ends: [SessionEnd]) in
             publishTwice(request, ends: ends, requestID: requestID, answer: answer)
@@ -180,10 +179,9 @@ extension IssuerService {
         }
         publish(request.revocations, requestID: requestID, wait: .stored) { [self] result in
             guard case .success = result else { return answer(result) }
-            let now = issueTime()
-            latestBound = now
+            let bound = issueClock.bound(now: ClockReading.now().wall)
             let again = request.revocations.map {
-                Revocation(key: $0.key, issuedBefore: now, expiresAtSeconds: $0.expiresAtSeconds)
+                Revocation(key: $0.key, issuedBefore: bound, expiresAtSeconds: $0.expiresAtSeconds)
             }
             publish(
                 again, requestID: requestID.isEmpty ? "" : "\(requestID)/again", wait: request.wait, answer: answer)

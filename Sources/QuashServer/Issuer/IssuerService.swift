@@ -15,6 +15,8 @@ final class IssuerService {
         var accessLifetime: Duration
         var refreshLifetime: Duration
         var rotationGrace: Duration
+        /// How far ahead of this issuer's clock a token, or the bound of a revocation, may be dated.
+        var issueTolerance: Duration
     }
 
     /// A pair of tokens, as RFC 6749 §5.1 answers it.
@@ -43,6 +45,7 @@ final class IssuerService {
     let observer: FleetObserver
     let recent: RecentRevocations
     let validator: Validator
+    private let doubts: ClockDoubts
     private let mint: TokenMint
     private let replay: SessionReplay
     /// How far this issuer has applied the feed; nil while that is unknown.
@@ -50,12 +53,12 @@ final class IssuerService {
     let metrics: IssuerMetrics
     private let log: Logger
     private var unserved = LineLimit()
-    /// The latest bound of a revocation by issue time: what is issued after it gets a later issue time.
-    var latestBound = WallInstant(milliseconds: 0)
+    /// Orders the tokens that are issued and the bounds of revocations.
+    var issueClock = IssueClock()
 
     init(
         settings: Settings, store: SessionStore, publisher: RevocationPublisher, observer: FleetObserver,
-        recent: RecentRevocations, mint: TokenMint, replay: SessionReplay, validator: Validator,
+        recent: RecentRevocations, mint: TokenMint, replay: SessionReplay, validator: Validator, doubts: ClockDoubts,
         feedPosition: @escaping () -> FeedPosition?, metrics: IssuerMetrics, log: Logger
     ) {
         self.settings = settings
@@ -66,6 +69,7 @@ final class IssuerService {
         self.mint = mint
         self.replay = replay
         self.validator = validator
+        self.doubts = doubts
         self.feedPosition = feedPosition
         self.metrics = metrics
         self.log = log
@@ -122,11 +126,9 @@ final class IssuerService {
 
     private static let isBusy = Failure.unavailable("too many tokens are to be signed: try again in a second")
 
-    /// The time at which a token is issued: now, but after every bound that this issuer has revoked by, so that a
-    /// sign-in in the same millisecond as a «log out everywhere» is not caught by it.
-    func issueTime() -> WallInstant {
-        max(ClockReading.now().wall, WallInstant(milliseconds: latestBound.milliseconds + 1))
-    }
+    /// The time at which a token is issued: after every bound that this issuer has revoked by, so that a sign-in in the
+    /// same millisecond as a «log out everywhere» is not caught by it.
+    func issueTime() -> WallInstant { issueClock.issue(now: ClockReading.now().wall) }
 
     // MARK: Refreshing
 
@@ -136,7 +138,7 @@ final class IssuerService {
     /// - Parameter scope: a narrower scope for the access token, or nil for what was granted.
     func refresh(_ token: [UInt8], client: String?, scope: String?, answer: @escaping Answer<TokenPair>) {
         let claims: Claims
-        switch validator.validate(token.span, as: .refresh) {
+        switch inspect(token, as: .refresh) {
         case .accepted(let verified): claims = verified.claims
         case .refused: return answer(.failure(.invalidGrant))
         case .unavailable(let reason): return answer(.failure(.unavailable(reason.description)))
@@ -219,7 +221,11 @@ final class IssuerService {
     /// What is to be said of a token that the issuer was given.
     ///
     /// - Parameter type: what it must be; either type when nil.
-    func inspect(_ token: [UInt8], as type: TokenType? = nil) -> Verdict { validator.validate(token.span, as: type) }
+    func inspect(_ token: [UInt8], as type: TokenType? = nil) -> Verdict {
+        let verdict = validator.validate(token.span, as: type)
+        if case .unavailable(.clock) = verdict { doubts.note() }
+        return verdict
+    }
 
     /// A token that is ours and has not expired, revoked or not.
     ///

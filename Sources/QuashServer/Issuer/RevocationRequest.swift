@@ -11,10 +11,16 @@ struct RevocationRequest {
     let wait: IssuerService.Wait
     let revocations: [Revocation]
 
-    /// - Parameter horizon: until when to remember, in seconds since 1970.
-    init(_ bytes: [UInt8], horizon: UInt32) throws(Problem) {
+    /// - Parameters:
+    ///   - now: the time by this issuer's clock.
+    ///   - bound: covers every token that was issued until now.
+    ///   - tolerance: how far ahead of `now` a bound may be that the caller gives.
+    ///   - horizon: until when to remember, in seconds since 1970.
+    init(
+        _ bytes: [UInt8], now: WallInstant, bound latest: WallInstant, tolerance: Duration, horizon: UInt32
+    ) throws(Problem) {
         let kinds = RevocationKind.allCases.map(\.name)
-        let body = try ObjectReader(bytes, allowing: kinds + ["issued_before", "reason", "wait", "timeout"])
+        let body = try ObjectReader(bytes, allowing: kinds + ["issued_before", "clock", "reason", "wait", "timeout"])
         let given = RevocationKind.allCases.filter { body.has($0.name) }
         guard given.count == 1 else {
             throw Problem(.badRequest, "name exactly one of \(kinds.joined(separator: ", "))")
@@ -34,21 +40,37 @@ struct RevocationRequest {
         guard bound == nil || kind != .token else {
             throw Problem(.badRequest, "issued_before makes no sense with jti, which names one token")
         }
-        let now = ClockReading.now().wall
-        // Later tokens are issued after the bound, whatever the clock says then, so a bound in the future would date
-        // them.
-        guard bound.map({ $0 <= now + Retention.margin }) ?? true else {
-            throw Problem(.badRequest, "issued_before is in the future: give a time that has passed, or leave it out")
+        // Later tokens of ours are issued after the bound, whatever the clock says then, so a bound in the future dates
+        // them; and nobody can say what a provider will date until then. It is taken as it is, or not at all.
+        guard bound.map({ $0 <= now + tolerance }) ?? true else {
+            throw Problem(
+                .badRequest,
+                "issued_before is more than \(tolerance.shortText) ahead of this issuer's clock (issue-tolerance): "
+                    + "give a time that has passed, or leave it out")
+        }
+        let clock = try Self.clock(body.text("clock", maxBytes: 16))
+        guard clock == nil || bound != nil else {
+            throw Problem(.badRequest, "clock says whose time issued_before is, which is not there")
         }
         reason = try body.text("reason", maxBytes: AdminEndpoints.maxReasonBytes)
         wait = try IssuerService.Wait(body.text("wait", maxBytes: 16), timeout: body.duration("timeout"))
         // Without a bound, what will be issued later is meant too only where no more can be issued: a token, a session,
         // or nothing that can be believed: whoever has a stolen key writes any time into what it signs.
-        // A bound a little ahead is a clock a little ahead.
-        issuedBefore = bound.map { min($0, now) }
-        let instant = issuedBefore ?? ([.token, .session, .key].contains(kind) ? nil : now)
+        issuedBefore = bound
+        let instant = issuedBefore ?? ([.token, .session, .key].contains(kind) ? nil : latest)
         let keys = names.isEmpty ? [RevocationKey.everything] : names.map { [kind] in Self.key(kind, $0) }
-        revocations = keys.map { Revocation(key: $0, issuedBefore: instant, expiresAtSeconds: horizon) }
+        revocations = keys.map {
+            Revocation(key: $0, issuedBefore: instant, by: clock ?? .ours, expiresAtSeconds: horizon)
+        }
+    }
+
+    private static func clock(_ word: String?) throws(Problem) -> BoundClock? {
+        switch word {
+        case nil: nil
+        case "issuer": .ours
+        case "provider": .provider
+        default: throw Problem(.badRequest, "clock is issuer or provider: whose time issued_before is")
+        }
     }
 
     private static func key(_ kind: RevocationKind, _ name: String) -> RevocationKey {

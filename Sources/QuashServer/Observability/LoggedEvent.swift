@@ -49,6 +49,7 @@ package enum LoggedEvent: String, CaseIterable, Sendable {
     case issuerRefused = "issuer.refused"
     case issuerReplaces = "issuer.replaces"
     case issuerUnregistered = "issuer.unregistered"
+    case tokenAhead = "token.ahead"
     case sessionReused = "session.reused"
     case sessionsReplayed = "sessions.replayed"
     case requestUnserved = "request.unserved"
@@ -75,8 +76,7 @@ package enum LoggedEvent: String, CaseIterable, Sendable {
         case .settingFixed, .keysFailed, .redisUnreachable, .redisSilent, .redisAtRisk, .subscriptionLost,
             .feedUnanswered, .feedForeignMessage, .feedNotRestored, .commitUncertain, .epochWaiting, .epochFenced,
             .registryUnreadable, .nodeDuplicate, .issuerUnregistered, .sessionReused, .requestUnserved, .outboxTorn,
-            .acceptPaused,
-            .outboxNotRewritten, .logLost:
+            .acceptPaused, .outboxNotRewritten, .logLost, .tokenAhead:
             .warning
         case .issuerStarted, .issuerStopped, .validatorStarted, .validatorStopped, .signingLoaded, .indexRoomy,
             .feedRecovering, .feedRestoring, .feedExcused, .epochBegun, .epochOpened,
@@ -135,6 +135,8 @@ package enum LoggedEvent: String, CaseIterable, Sendable {
         case .nodeDuplicate: "two processes use one node-id; give each its own"
         case .issuerUnnamed:
             "an issuer writes to the feed that the setting issuers does not name: a feed that lost its data would not wait for it"
+        case .tokenAhead:
+            "a token of ours is dated ahead of this node's clock: the clock of this node, or of an issuer, is wrong"
         case .sessionReused: "a refresh token was used twice: its session has ended"
         case .requestUnserved: "a request could not be served"
         case .outboxTorn: "a crash tore the last write to the outbox, which was not yet acknowledged; it is cut off"

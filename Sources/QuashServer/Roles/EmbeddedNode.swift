@@ -85,9 +85,11 @@ public final class EmbeddedNode: Sendable {
         policy.issuer = configuration.common.issuerURL
         policy.audiences = configuration.common.audience
         let validator = try Validator(
-            keys: nil, policy: policy, clockSkew: configuration.common.clockSkew, index: feed.index, lease: feed.lease,
+            keys: nil, policy: policy, clockSkew: configuration.common.clockSkew,
+            issueTolerance: configuration.common.issueTolerance, index: feed.index, lease: feed.lease,
             cachedTokens: configuration.tokenCache)
-        return EmbeddedValidator(validator, shared, birth, unknownKey: keys.noteUnknownKey)
+        return EmbeddedValidator(
+            validator, shared, birth, unknownKey: keys.noteUnknownKey, clockDoubted: feed.doubts.note)
     }
 
     /// Whether it can decide: keys loaded, feed caught up, lease held.
@@ -111,16 +113,18 @@ public final class EmbeddedValidator {
     private let shared: EmbeddedNode.SharedKeys
     private let birth: BirthProcess
     private let unknownKey: () -> Void
+    private let clockDoubted: () -> Void
     private var version: UInt64 = 0
 
     fileprivate init(
         _ validator: Validator, _ shared: EmbeddedNode.SharedKeys, _ birth: BirthProcess,
-        unknownKey: @escaping () -> Void
+        unknownKey: @escaping () -> Void, clockDoubted: @escaping () -> Void
     ) {
         self.validator = validator
         self.shared = shared
         self.birth = birth
         self.unknownKey = unknownKey
+        self.clockDoubted = clockDoubted
     }
 
     /// Whether `token` may be accepted now.
@@ -135,7 +139,11 @@ public final class EmbeddedValidator {
             try? validator.replaceKeys(keys)
         }
         let verdict = validator.validate(token)
-        if case .refused(.invalid(.unknownKey)) = verdict { unknownKey() }
+        switch verdict {
+        case .refused(.invalid(.unknownKey)): unknownKey()
+        case .unavailable(.clock): clockDoubted()
+        default: break
+        }
         return verdict
     }
 }

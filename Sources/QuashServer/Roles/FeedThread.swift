@@ -9,6 +9,7 @@ final class FeedThread: Sendable {
     let lease = Lease()
     let status = FeedStatus()
     let metrics = FeedMetrics()
+    let doubts: ClockDoubts
     let thread: LoopThread
     private let follower: LoopBound<Box>
 
@@ -25,6 +26,7 @@ final class FeedThread: Sendable {
         recoveryNeeded: @escaping @Sendable () -> Void = {}, keysChanged: @escaping @Sendable () -> Void = {},
         leaseBegan: @escaping @Sendable () -> Void = {}
     ) throws(LoopError) {
+        doubts = ClockDoubts(log)
         thread = try LoopThread(name: "quash-feed")
         follower = LoopBound(Box())
         metrics.observe(index: index, maxRevocations: settings.maxRevocations, lease: lease, status: status)

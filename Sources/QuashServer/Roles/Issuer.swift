@@ -150,13 +150,14 @@ public final class Issuer: Sendable {
         var policy = TokenPolicy(types: [.access, .refresh])
         policy.issuer = common.issuerURL
         let validator = try Validator(
-            keys: keySet, policy: policy, clockSkew: common.clockSkew, index: feed.index, lease: feed.lease)
+            keys: keySet, policy: policy, clockSkew: common.clockSkew, issueTolerance: common.issueTolerance,
+            index: feed.index, lease: feed.lease)
         let service = IssuerService(
             settings: IssuerService.Settings(
                 accessLifetime: configuration.accessTTL, refreshLifetime: configuration.refreshTTL,
-                rotationGrace: configuration.rotationGrace),
+                rotationGrace: configuration.rotationGrace, issueTolerance: common.issueTolerance),
             store: store, publisher: publisher, observer: observer, recent: RecentRevocations(), mint: mint,
-            replay: replay, validator: validator,
+            replay: replay, validator: validator, doubts: feed.doubts,
             feedPosition: { [feed] in feed.status.snapshot.position }, metrics: metrics, log: log)
         let audit = AuditLog(log)
         let credential = common.adminToken.map { SecretDigest(of: $0.bytes) }

@@ -73,9 +73,7 @@ public final class ValidatorNode: Sendable {
         let canDecide: @Sendable () -> Bool = { [keys, feed] in keys.isLoaded && feed.lease.holds(at: .now()) }
         for loop in loops {
             loop.start(
-                gateway, index: feed.index, lease: feed.lease, status: feed.status, policy: policy,
-                clockSkew: configuration.common.clockSkew, cachedTokens: configuration.tokenCache,
-                keys: keys, canDecide: canDecide, log: log)
+                gateway, configuration, feed: feed, policy: policy, keys: keys, canDecide: canDecide, log: log)
         }
     }
 
@@ -161,17 +159,18 @@ private final class ServingLoop: Sendable {
     }
 
     func start(
-        _ listening: Listening, index: RevocationIndex, lease: Lease, status: FeedStatus, policy: TokenPolicy,
-        clockSkew: Duration, cachedTokens: Int, keys: KeyLoader, canDecide: @escaping @Sendable () -> Bool, log: Logger
+        _ listening: Listening, _ configuration: ValidatorConfiguration, feed: FeedThread, policy: TokenPolicy,
+        keys: KeyLoader, canDecide: @escaping @Sendable () -> Bool, log: Logger
     ) {
         thread.submit { [state, metrics] loop in
             do {
                 let validator = try Validator(
-                    keys: state.value.keys, policy: policy, clockSkew: clockSkew, index: index, lease: lease,
-                    cachedTokens: cachedTokens)
+                    keys: state.value.keys, policy: policy, clockSkew: configuration.common.clockSkew,
+                    issueTolerance: configuration.common.issueTolerance, index: feed.index, lease: feed.lease,
+                    cachedTokens: configuration.tokenCache)
                 let endpoints = AuthorizationEndpoints(
                     on: loop, validator: validator, metrics: metrics, canDecide: canDecide,
-                    hasReached: status.hasReached
+                    hasReached: feed.status.hasReached, clockDoubted: feed.doubts.note
                 ) { keys.noteUnknownKey() }
                 state.value.validator = validator
                 state.value.servers = try listening.serve(on: loop, endpoints)

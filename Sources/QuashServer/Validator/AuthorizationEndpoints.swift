@@ -44,20 +44,24 @@ package final class AuthorizationEndpoints: HTTPResponder {
     private let canDecide: () -> Bool
     private let hasReached: (FeedPosition) -> Bool
     private let unknownKey: () -> Void
+    private let clockDoubted: () -> Void
     private let turns: VerificationTurns<Waiting>
 
     /// - Parameter canDecide: whether keys are loaded and a lease is held.
     /// - Parameter hasReached: whether a position is known to be applied.
+    /// - Parameter clockDoubted: called when a token of ours is dated ahead of this node's clock.
     /// - Parameter unknownKey: called when a token names a key that is not known: it may be a new one.
     package init(
         on loop: Loop, validator: Validator, metrics: DecisionMetrics, canDecide: @escaping () -> Bool,
-        hasReached: @escaping (FeedPosition) -> Bool, unknownKey: @escaping () -> Void
+        hasReached: @escaping (FeedPosition) -> Bool, clockDoubted: @escaping () -> Void = {},
+        unknownKey: @escaping () -> Void
     ) {
         self.canDecide = canDecide
         self.hasReached = hasReached
         self.validator = validator
         self.metrics = metrics
         self.unknownKey = unknownKey
+        self.clockDoubted = clockDoubted
         turns = VerificationTurns(on: loop, validator: validator)
     }
 
@@ -167,6 +171,7 @@ package final class AuthorizationEndpoints: HTTPResponder {
             exchange.send(.invalidToken)
         case .unavailable(let reason):
             metrics.unavailable(reason)
+            if reason == .clock { clockDoubted() }
             exchange.send(unavailable: reason.description)
         }
     }

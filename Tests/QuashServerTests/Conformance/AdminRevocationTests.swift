@@ -94,9 +94,10 @@ import Testing
             #expect(try fleet.decide(pair.access).status == .noContent)
         }
         let bounds: [@Sendable (WallInstant) -> String] = [{ "\($0.seconds + 1)" }, { "\"\($0)\"" }]
-        for bound in bounds {
+        for bound in bounds.reversed() {
             let pair = try fleet.signIn("mia")
-            // Now, to the millisecond, or the start of the next second, which a clock a little ahead would say.
+            // Now, to the millisecond, or the start of the next second, which a clock a little ahead would say. What is
+            // issued after that is dated later.
             _ = try receipt(#"{"sub":"mia","issued_before":\#(bound(ClockReading.now().wall))}"#)
             #expect(try fleet.allAnswer(401, for: pair.access))
         }
