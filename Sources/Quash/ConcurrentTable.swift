@@ -328,6 +328,13 @@ import Synchronization
             reclaim()
         }
 
+        /// Takes every entry that is still there for one that has not expired. O(capacity).
+        mutating func discardTime() {
+            var periods: [UInt32: Int] = [:]
+            forEach { _, expiry, _ in periods[expiry >> 6, default: 0] += 1 }
+            (expiring, expired, dropsBeforeSeconds) = (periods, 0, 0)
+        }
+
         /// The first second since 1970 before which at least so many entries expire; nil when there are fewer.
         func second(beforeWhichExpire entries: Int) -> Int64? {
             var sum = expired

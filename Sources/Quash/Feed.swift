@@ -60,6 +60,8 @@ public struct Feed: Sendable {
         case start
         case epoch
         case trimmed
+        /// The clock was corrected: what was dropped by it is read again.
+        case clock
     }
 
     private enum State {
@@ -85,6 +87,8 @@ public struct Feed: Sendable {
     /// The epoch in which less was found than was written, until that is reported.
     private var damagedEpoch: Epoch?
     private var hasLoaded = false
+    /// Since the live set was last loaded.
+    private var isClockCorrected = false
     /// A renewal was answered in the epoch that was loaded. Before that, the epoch may have ended while its pages were
     /// read, and what another one has there may have made up the number of bytes of what was lost.
     private var isVouchedFor = false
@@ -131,6 +135,19 @@ public struct Feed: Sendable {
         return []
     }
 
+    /// The clock was corrected, and what was dropped by the time that it showed is missing: stands nowhere until all of
+    /// that is read again.
+    ///
+    /// - Precondition: ``disconnected()`` came before, and ``connected(now:)`` comes once no reply to anything sent
+    ///   before is on its way.
+    public mutating func discarded() -> [Action] {
+        if case .halted = state { return [] }
+        state = .detached
+        isVouchedFor = false
+        isClockCorrected = hasLoaded
+        return [.dropLease]
+    }
+
     /// The channel is subscribed (again): what was published while it was not must be fetched.
     public mutating func subscribed(now: ClockReading) -> [Action] { renew(now) }
 
@@ -172,7 +189,7 @@ public struct Feed: Sendable {
         case .recovering:
             return [.report(.recovering), wakeForRetry(now)]
         case .elsewhere(let head):
-            return load(from: head, because: hasLoaded ? .epoch : .start)
+            return load(from: head, because: isClockCorrected ? .clock : hasLoaded ? .epoch : .start)
         case .gap(let head):
             return load(from: head, because: .trimmed)
         case .entries(let records, let head, let lease):
@@ -281,6 +298,7 @@ public struct Feed: Sendable {
         case .complete:
             outstanding = nil
             hasLoaded = true
+            isClockCorrected = false
             isVouchedFor = false
             state = .following(load.start)
             return renew(now)

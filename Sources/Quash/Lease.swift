@@ -21,9 +21,14 @@ public struct LeaseGrant: Hashable, Sendable {
         Self.holds(at: now, end: end, clockOffsetNanoseconds: clockOffsetNanoseconds)
     }
 
+    /// The two clocks did not part by more than `limit` since the grant.
+    fileprivate static func parted(at now: ClockReading, since clockOffsetNanoseconds: Int64, by limit: UInt64) -> Bool
+    {
+        (now.offsetNanoseconds - clockOffsetNanoseconds).magnitude > limit
+    }
+
     fileprivate static func holds(at now: ClockReading, end: BootInstant, clockOffsetNanoseconds: Int64) -> Bool {
-        let jump = now.offsetNanoseconds - clockOffsetNanoseconds
-        return now.boot < end && jump.magnitude <= maxClockJumpNanoseconds
+        now.boot < end && !parted(at: now, since: clockOffsetNanoseconds, by: maxClockJumpNanoseconds)
     }
 
     /// A greater jump between the civil and the boot clock means that one of them was set, or that the machine was
@@ -38,7 +43,7 @@ public struct LeaseGrant: Hashable, Sendable {
 public final class Lease: Sendable {
     private let birth = BirthProcess()
     private let end = Atomic<Int64>(.min)
-    private let clockOffset = Atomic<Int64>(0)
+    private let clockOffset = Atomic<Int64>(Snapshot.noOffset)
 
     /// A lease that has ended.
     public init() {}
@@ -69,6 +74,17 @@ public final class Lease: Sendable {
     struct Snapshot {
         fileprivate let end: BootInstant
         fileprivate let clockOffsetNanoseconds: Int64
+        /// Before the first grant.
+        fileprivate static let noOffset: Int64 = 0
+
+        /// Whether there was ever a lease.
+        var hasBegun: Bool { clockOffsetNanoseconds != Self.noOffset }
+
+        /// Whether the civil clock was set by more than `limit`, in nanoseconds, since the last grant. Grants are asked
+        /// for only while it agrees with that of Redis, so otherwise it may be believed, though the lease has ended.
+        func isClockSet(at now: ClockReading, by limit: UInt64) -> Bool {
+            LeaseGrant.parted(at: now, since: clockOffsetNanoseconds, by: limit)
+        }
 
         func holds(at now: ClockReading) -> Bool {
             LeaseGrant.holds(at: now, end: end, clockOffsetNanoseconds: clockOffsetNanoseconds)

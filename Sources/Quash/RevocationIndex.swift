@@ -2,8 +2,9 @@ import Synchronization
 
 /// A validator's set of revocations: exact, in memory, O(1), shared by every loop of the process.
 ///
-/// It grows only (invariant S2): an entry leaves when the greatest civil time ever seen has passed its expiry by the
-/// clock skew and ``Retention/margin``, and for no other reason; applying is idempotent and commutative, so entries may
+/// It grows only (invariant S2): an entry leaves when the greatest civil time seen has passed its expiry by the clock
+/// skew and ``Retention/margin``, and for no other reason; ``Writer/discardTime()`` is for a clock that was wrong.
+/// Applying is idempotent and commutative, so entries may
 /// come twice, late, and in any order.
 ///
 /// When it is full, the revocations that expire first give way to the new, and every token that expires by then is
@@ -53,7 +54,12 @@ public final class RevocationIndex: Sendable {
         WallInstant(milliseconds: statistics.droppedByMilliseconds.load(ordering: .acquiring))
     }
 
+    /// How often the greatest civil time was discarded. A decision that saw this change may have missed what had been
+    /// dropped by that time, and does not count.
+    public var discards: UInt64 { statistics.discards.load(ordering: .acquiring) }
+
     fileprivate final class Statistics: Sendable {
+        let discards = Atomic<UInt64>(0)
         let droppedByMilliseconds = Atomic<Int64>(0)
         let entries = PerKind()
         let bytes = Atomic<Int>(0)
@@ -216,6 +222,22 @@ public final class RevocationIndex: Sendable {
         public mutating func expire(at latest: WallInstant) {
             self.latest = max(self.latest, latest)
             drop(by: latest)
+        }
+
+        /// Discards the greatest civil time, after the clock that showed it was corrected. What was dropped by it is
+        /// missing until the live set is read again; what is there stays, which is always safe.
+        ///
+        /// - Precondition: the lease was dropped before, and is extended only by a grant that was asked for after the
+        ///   live set was read again.
+        public mutating func discardTime() {
+            // Before the time itself: who sees the token as not expired sees that this has changed.
+            statistics.discards.add(1, ordering: .sequentiallyConsistent)
+            latest = WallInstant(milliseconds: 0)
+            cutBySeconds = 0
+            plain.discardTime()
+            bounded.discardTime()
+            statistics.droppedByMilliseconds.store(0, ordering: .sequentiallyConsistent)
+            publish()
         }
 
         private mutating func drop(by instant: WallInstant, isRoomNeeded: Bool = false) {

@@ -10,6 +10,8 @@ public final class Validator {
     private let policy: TokenPolicy
     private let clockSkewSeconds: Int64
     private let issueToleranceMilliseconds: Int64
+    private let maxClockDeviation: Duration
+    private let maxClockDeviationNanoseconds: UInt64
     private let index: RevocationIndex
     private let reader: RevocationIndex.Reader
     private let lease: Lease
@@ -24,6 +26,8 @@ public final class Validator {
     package private(set) var cacheHits: UInt64 = 0
     /// The greatest civil time seen: a clock that goes back does not make a token valid again.
     private var latestWall = WallInstant(milliseconds: 0)
+    /// ``RevocationIndex/discards`` when that was last discarded here.
+    private var discards: UInt64 = 0
 
     /// - Parameters:
     ///   - keys: nil when there are none yet; then nothing is decided.
@@ -32,6 +36,8 @@ public final class Validator {
     ///   - issueTolerance: how far ahead of this node's clock a token may be dated, and how much further than our bound
     ///     another issuer's tokens are caught; 0 to 60 s. One value for both, and judged here rather than stored: no
     ///     token that this validator accepted before a revocation is then dated beyond it.
+    ///   - maxClockDeviation: how far the civil clock may be set without being compared with that of Redis again, and
+    ///     how far the greatest time seen may be ahead of it.
     ///   - index: what is revoked.
     ///   - lease: without which nothing is accepted.
     ///   - cachedTokens: verified tokens that are remembered, about 1 KiB each; 0 for none. They are forgotten with the
@@ -39,6 +45,7 @@ public final class Validator {
     ///   - clock: read once for each decision, after the revocations were looked up.
     public init(
         keys: KeySet?, policy: TokenPolicy, clockSkew: Duration, issueTolerance: Duration = .seconds(5),
+        maxClockDeviation: Duration = .seconds(1),
         index: RevocationIndex, lease: Lease, cachedTokens: Int = 0,
         clock: @escaping () -> ClockReading = ClockReading.now
     ) throws(JWTError) {
@@ -46,6 +53,8 @@ public final class Validator {
         clockSkewSeconds = clockSkew.components.seconds
         precondition((.zero...IssueBound.maxTolerance).contains(issueTolerance), "a tolerance of \(issueTolerance)")
         issueToleranceMilliseconds = issueTolerance.wholeMilliseconds
+        self.maxClockDeviation = maxClockDeviation
+        maxClockDeviationNanoseconds = UInt64(maxClockDeviation.wholeNanoseconds)
         self.index = index
         self.lease = lease
         self.clock = clock
@@ -99,14 +108,29 @@ public final class Validator {
 
     private func judge(_ known: KnownToken, as type: TokenType?) -> Judgement {
         if let type, known.verified.type != type { return .refused(.invalid(.wrongType)) }
+        // Before the lease, which is dropped before that is counted.
+        let discards = index.discards
         // Read before the revocations are looked up: if this thread is stopped after the look-up, the feed's thread may
         // apply what the look-up missed and extend the lease. That lease is not this decision's.
         let held = lease.snapshot
         if let kind = revocation(of: known) { return .refused(.revoked(kind)) }
         let now = clock()
+        if let doubt = doubt(now, held, discards) { return .unavailable(doubt) }
         if let refusal = refusal(of: known, now.wall) { return .refused(.invalid(refusal)) }
         if isAhead(known, now.wall) { return known.isExact ? .unavailable(.clock) : .refused(.invalid(.issuedAhead)) }
+        // What was dropped by a time that was discarded since is missing, and not refused as expired.
+        guard index.discards == discards else { return .unavailable(.clock) }
         return held.holds(at: now) && lease.holds(at: now) ? .accepted(known) : .unavailable(.leaseEnded)
+    }
+
+    /// Why no time is judged by this reading; nil when the clock may be believed.
+    private func doubt(_ now: ClockReading, _ held: Lease.Snapshot, _ discards: UInt64) -> Unavailability? {
+        // Nobody has compared the clock before the first grant.
+        guard held.hasBegun else { return .leaseEnded }
+        guard !held.isClockSet(at: now, by: maxClockDeviationNanoseconds) else { return .clock }
+        if discards != self.discards { (self.discards, latestWall) = (discards, WallInstant(milliseconds: 0)) }
+        latestWall = max(latestWall, now.wall)
+        return latestWall <= now.wall + maxClockDeviation ? nil : .clock
     }
 
     /// A token that was signed by a known key and has not expired, **revoked or not**: enough to end what it belongs
@@ -116,12 +140,18 @@ public final class Validator {
     public func genuineToken(_ token: Span<UInt8>, as type: TokenType? = nil) -> VerifiedToken? {
         let before = verifications
         guard case .accepted(let known) = know(token), type == nil || known.verified.type == type,
-            refusal(of: known, clock().wall, isCut: false) == nil
+            isGenuineNow(known)
         else {
             if verifications != before { failedVerifications += 1 }
             return nil
         }
         return known.verified
+    }
+
+    private func isGenuineNow(_ known: KnownToken) -> Bool {
+        let (discards, held, now) = (index.discards, lease.snapshot, clock())
+        // While no time can be judged it may have expired: ending what has ended does no harm.
+        return doubt(now, held, discards) != nil || refusal(of: known, now.wall, isCut: false) == nil
     }
 
     /// Whether a revocation of this key catches what was issued at `issuedAt`. O(1).
@@ -154,7 +184,6 @@ public final class Validator {
 
     /// - Parameter isCut: whether it is refused, too, as soon as its revocation may have been dropped.
     private func refusal(of token: KnownToken, _ wall: WallInstant, isCut: Bool = true) -> TokenRefusal? {
-        latestWall = max(latestWall, wall)
         // Its revocation would be forgotten before it expires: whenever it is presented, and whatever its issuer says.
         if token.livesTooLong { return .tooLongLived }
         if token.expiresAtSeconds > wall.seconds + Self.longestSeconds + clockSkewSeconds { return .tooLongLived }

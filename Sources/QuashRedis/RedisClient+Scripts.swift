@@ -48,25 +48,27 @@ extension RedisClient {
         timeout: Duration, completion: @escaping (Result<ServerFacts, RedisError>) -> Void
     ) {
         let isFoundBySentinels = location.isFoundBySentinels
+        let sent = nanoseconds(of: CLOCK_BOOTTIME)
         send(RedisCommand("INFO"), timeout: timeout) { result in
             completion(
                 result.flatMap { reply in
                     Result { () throws(RedisError) in
                         try ServerFacts(
                             info: reply.text ?? "", isFoundBySentinels: isFoundBySentinels,
-                            wallMicroseconds: wallMicroseconds())
+                            wallMicroseconds: nanoseconds(of: CLOCK_REALTIME) / 1000,
+                            roundTrip: .nanoseconds(nanoseconds(of: CLOCK_BOOTTIME) - sent))
                     }
                 })
         }
     }
 }
 
-/// CLOCK_REALTIME, now, since 1970.
-private func wallMicroseconds() -> Int64 {
+/// What a clock shows now.
+private func nanoseconds(of clock: clockid_t) -> Int64 {
     var time = timespec()
-    // SAFETY: clock_gettime(2) fills the structure it is given; the clock exists on every Linux.
-    guard unsafe clock_gettime(CLOCK_REALTIME, &time) == 0 else { preconditionFailure("there is no CLOCK_REALTIME") }
-    return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
+    // SAFETY: clock_gettime(2) fills the structure it is given; both clocks exist on every Linux.
+    guard unsafe clock_gettime(clock, &time) == 0 else { preconditionFailure("there is no clock \(clock)") }
+    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
 }
 
 extension RedisScript {

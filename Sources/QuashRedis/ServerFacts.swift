@@ -12,8 +12,11 @@ package struct ServerFacts: Equatable, Sendable {
     /// Whether sentinels may promote another server while this one lives on, cut off from them.
     package let isFoundBySentinels: Bool
 
-    /// How far its civil clock is ahead of this process's: negative when it is behind. Nil when it does not say.
+    /// How far its civil clock is certainly ahead of this process's, whenever between the question and the answer it
+    /// was read: negative when it is behind. Nil when it does not say.
     package let clockLead: Duration?
+    /// CLOCK_REALTIME when the answer had arrived, since 1970.
+    package let arrivedMicroseconds: Int64
 
     /// A Redis whose clock is further ahead lets revocations expire before the tokens do.
     package static let maxClockLead: Duration = .seconds(300)
@@ -25,8 +28,12 @@ package struct ServerFacts: Equatable, Sendable {
     ///
     /// - Parameter isFoundBySentinels: what INFO does not say.
     /// - Parameter wallMicroseconds: CLOCK_REALTIME when the answer had arrived, since 1970.
+    /// - Parameter roundTrip: from the question to the answer.
     /// - Throws: `.protocolViolation` when a fact is missing.
-    package init(info: String, isFoundBySentinels: Bool = false, wallMicroseconds: Int64) throws(RedisError) {
+    package init(
+        info: String, isFoundBySentinels: Bool = false, wallMicroseconds: Int64, roundTrip: Duration = .zero
+    ) throws(RedisError) {
+        arrivedMicroseconds = wallMicroseconds
         self.isFoundBySentinels = isFoundBySentinels
         var fields: [Substring: Substring] = [:]
         // A line end is CRLF, which is one Character and so no separator of lines for `split` by "\n".
@@ -48,7 +55,10 @@ package struct ServerFacts: Equatable, Sendable {
         isSnapshotFailed = fields["rdb_last_bgsave_status"] == "err"
         // There is such a line only while neither min-replicas-to-write nor min-replicas-max-lag is 0.
         let clock = fields["server_time_usec"].flatMap { Int64($0) }
-        clockLead = clock.map { .microseconds(Double($0) - Double(wallMicroseconds)) }
+        clockLead = clock.map { clock in
+            let atArrival = Duration.microseconds(Double(clock) - Double(wallMicroseconds))
+            return atArrival >= .zero ? atArrival : min(.zero, atArrival + roundTrip)
+        }
         needsReplicasToWrite = fields["min_slaves_good_slaves"] != nil
     }
 

@@ -75,6 +75,10 @@ final class ValidatorFixture {
         ])
     }
 
+    func expire(at instant: WallInstant) { writer.expire(at: instant) }
+
+    func discardTime() { writer.discardTime() }
+
     func isGenuine(_ token: [UInt8], as type: TokenType) -> Bool {
         validator.genuineToken(token.span, as: type) != nil
     }

@@ -42,6 +42,8 @@ package struct SharedConfiguration: Sendable {
     package var lease: Duration { settings.value(SettingsTable.lease) }
     package var renewInterval: Duration { settings.value(SettingsTable.renewInterval) }
     package var clockSkew: Duration { settings.value(SettingsTable.clockSkew) }
+    /// How far this clock may be from that of Redis.
+    package var maxClockDeviation: Duration { settings.value(SettingsTable.maxClockDeviation) }
     /// How far ahead a token may be dated.
     package var issueTolerance: Duration { settings.value(SettingsTable.issueTolerance) }
     package var drain: Duration { settings.value(SettingsTable.drain) }

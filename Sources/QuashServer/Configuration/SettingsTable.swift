@@ -127,6 +127,9 @@ package enum SettingsTable {
     static let clockSkew = Setting(
         "clock-skew", .duration(.zero ... .minutes(5)), default: .text("0s"),
         "How far the clocks of issuer and validators may differ: added to every expiry.")
+    static let maxClockDeviation = Setting(
+        "max-clock-deviation", .duration(.milliseconds(100) ... .minutes(5)), default: .text("1s"),
+        "How far the civil clock of a node may be from that of Redis. One that is further off decides nothing.")
     static let issueTolerance = Setting(
         "issue-tolerance", .duration(.zero ... .seconds(60)), default: .text("5s"),
         "How far ahead of a node's clock a token may be dated. Revocations by issue time cover another issuer's tokens "
@@ -153,7 +156,7 @@ package enum SettingsTable {
         clientsFile,
         jwksURL, jwksFile, jwksCAFile,
         nodeID, loops, maxRevocations, tokenCache,
-        lease, renewInterval, fence, clockSkew, issueTolerance, drain,
+        lease, renewInterval, fence, clockSkew, maxClockDeviation, issueTolerance, drain,
         logLevel, logFormat,
     ]
 

@@ -8,21 +8,6 @@ import QuashRedis
 /// Validators and issuers run the same one, each on a thread of its own, so that a revocation never waits behind
 /// requests. It owns the writer of the index: there is no other door into it.
 final class FeedFollower {
-    struct Settings {
-        var redis: RedisOptions
-        /// Registered as `<node>/<boot>`, where `boot` is made anew for each process. An issuer's begins with
-        /// ``Registry/issuerPrefix``.
-        var node: String
-        var feed: Feed.Settings
-        var maxRevocations: Int
-        var clockSkew: Duration
-        /// How much longer than the revocation of a session an issuer remembers that the session has ended, unless its
-        /// outbox knows that better: it refuses the session's refresh token too, even if Redis should forget the end.
-        var sessionRetention: Duration = .zero
-        /// All decisions that this process has made; nil where it makes none.
-        var decisions: (@Sendable () -> UInt64)?
-    }
-
     /// Longest wait for an answer: well below a lease, so that a hung connection is left before the lease ends.
     private static let answerTimeout: Duration = .seconds(2)
     private static let expiryInterval: Duration = .seconds(15)
@@ -42,6 +27,8 @@ final class FeedFollower {
     private let node: String
     private var feed: Feed
     private var writer: RevocationIndex.Writer
+    private let clock: () -> ClockReading
+    private var clockWatch: ClockWatch
     private var latestWall = WallInstant(milliseconds: 0)
     private var client: RedisClient?
     private var subscriber: RedisSubscriber?
@@ -50,6 +37,7 @@ final class FeedFollower {
     private var inspectionTimer: Timer?
     /// Whether the machine was told of this connection, because Redis was found fit on it.
     private var isFollowing = false
+    private var hasFollowed = false
     private var isLeaving = false
     private var isOutageTold = false
     private var isCutTold = false
@@ -81,6 +69,8 @@ final class FeedFollower {
             uniqueKeysWithValues: Feed.ResyncCause.allCases.map { ($0, metrics.resyncs.cell($0.rawValue)) })
         node = "\(settings.node)/\(hexadecimal(.random(in: .min ... .max)))"
         feed = Feed(settings: settings.feed, seed: .random(in: .min ... .max))
+        clock = settings.clock
+        clockWatch = ClockWatch(maxDeviation: settings.maxClockDeviation, status: status, log: log)
         writer = index.makeWriter(maxRevocations: settings.maxRevocations, clockSkew: settings.clockSkew)
     }
 
@@ -93,17 +83,19 @@ final class FeedFollower {
         subscriber = RedisSubscriber(on: loop, options: settings.redis, channels: [FeedScript.channel]) {
             [weak self] in self?.heard($0)
         }
-        guard let mirror else { return follow() }
-        // The end of a session is in the index before any token is judged by it.
-        mirror.ends { [weak self] ends in
-            guard let self, !isLeaving, put(ends.map(\.revocation)) else { return }
-            follow()
+        takeEnds { [weak self] in
+            self?.subscriber?.start()
+            self?.client?.start()
         }
     }
 
-    private func follow() {
-        subscriber?.start()
-        client?.start()
+    /// Puts the ends of sessions that an issuer's outbox holds into the index, before any token is judged by it.
+    private func takeEnds(then next: @escaping () -> Void) {
+        guard let mirror else { return next() }
+        mirror.ends { [weak self] ends in
+            guard let self, !isLeaving, put(ends.map(\.revocation)) else { return }
+            next()
+        }
     }
 
     /// Gives the lease back: nothing is accepted from now on, and no confirmation waits for this node.
@@ -180,32 +172,46 @@ final class FeedFollower {
             $0.unfitServer = reason
             $0.evictedKeys = facts.evictedKeys
         }
-        guard reason == nil else {
+        let outcome = clockWatch.compared(facts, at: clock())
+        guard reason == nil, outcome != .differs else {
             lease.drop()
             unfollow()
             inspectionTimer?.start(after: Self.unfitInspectionInterval)
             return
         }
+        if outcome == .agreesAnew, hasFollowed { return startAnew() }
         inspectionTimer?.start(after: Self.inspectionInterval)
         guard !isFollowing else { return }
-        isFollowing = true
+        (isFollowing, hasFollowed) = (true, true)
         for warning in facts.warnings { log.record(.redisAtRisk, ["warning": "\(warning)"]) }
-        perform(feed.connected(now: .now()))
+        perform(feed.connected(now: clock()))
+    }
+
+    /// The clock was corrected: what was read by it before, and what was dropped by that, does not count. The live set
+    /// is read again, once whatever was asked before has been answered: replies come in the order of the commands.
+    private func startAnew() {
+        lease.drop()
+        unfollow()
+        perform(feed.discarded())
+        latestWall = WallInstant(milliseconds: 0)
+        writer.discardTime()
+        mirror?.discardTime()
+        takeEnds { [weak self] in self?.inspect() }
     }
 
     private func heard(_ event: RedisSubscriber.Event) {
         switch event {
         case .subscribed:
             status.update { $0.isSubscribed = true }
-            perform(feed.subscribed(now: .now()))
+            perform(feed.subscribed(now: clock()))
         case .message(_, FeedScript.keysChanged):
             keysChanged()
         case .message(_, let payload):
             guard let message = FeedMessage(payload) else {
-                return perform(feed.receivedMalformedMessage(now: .now()))
+                return perform(feed.receivedMalformedMessage(now: clock()))
             }
-            perform(feed.received(message, now: .now()))
-            metrics.propagated(from: message.committedMicroseconds, to: .now())
+            perform(feed.received(message, now: clock()))
+            metrics.propagated(from: message.committedMicroseconds, to: clock())
         case .lost(let error):
             if status.snapshot.isSubscribed {
                 log.record(.subscriptionLost, ["error": "\(error)"])
@@ -214,10 +220,12 @@ final class FeedFollower {
         }
     }
 
-    private func wake() { perform(feed.deadlineReached(now: .now())) }
+    private func wake() { perform(feed.deadlineReached(now: clock())) }
 
     private func expire() {
-        latestWall = max(latestWall, ClockReading.now().wall)
+        let now = clock()
+        guard clockWatch.holds(at: now) else { return }
+        latestWall = max(latestWall, now.wall)
         writer.expire(at: latestWall)
         tellIfCut()
     }
@@ -239,7 +247,7 @@ final class FeedFollower {
         case .apply(let revocations): return apply(revocations)
         case .extend(let grant): extend(grant)
         case .dropLease: lease.drop()
-        case .wake(let instant): wakeTimer?.start(after: max(.zero, instant - ClockReading.now().boot))
+        case .wake(let instant): wakeTimer?.start(after: max(.zero, instant - clock().boot))
         case .report(let event): report(event)
         }
         return true
@@ -281,7 +289,7 @@ final class FeedFollower {
     }
 
     private func extend(_ grant: LeaseGrant) {
-        let hadLease = lease.holds(at: .now())
+        let hadLease = lease.holds(at: clock())
         lease.extend(grant)
         let position = feed.position
         status.update {
@@ -304,18 +312,24 @@ final class FeedFollower {
         renewals += 1
         mirror.flush { [weak self, renewals] isDurable in
             guard let self, renewals == self.renewals, !isLeaving else { return }
-            if isDurable { send(request) } else { perform(feed.failed(now: .now())) }
+            if isDurable { send(request) } else { perform(feed.failed(now: clock())) }
         }
     }
 
     private func send(_ request: RenewRequest) {
+        guard clockWatch.holds(at: clock()) else {
+            // It was set. No lease is asked for by it before it is compared again.
+            lease.drop()
+            unfollow()
+            return inspect()
+        }
         let arguments = FeedScript.renewArguments(
             node: node, request, lease: settings.feed.lease, figures: figures())
         client?.eval(FeedScript.renew, keys: FeedScript.keys, arguments: arguments, timeout: Self.answerTimeout) {
             [weak self] result in
             self?.answered(result, as: RenewReply.init) { [weak self] reply in
                 guard let self else { return }
-                perform(feed.renewed(reply, now: .now()))
+                perform(feed.renewed(reply, now: clock()))
             }
         }
     }
@@ -339,7 +353,7 @@ final class FeedFollower {
                     sum.addingReportingOverflow(bytes).overflow ? .max : sum + bytes
                 }
                 writer.reserve(bytes / RevocationCodec.plainBytes)
-                perform(feed.received(directory, now: .now()))
+                perform(feed.received(directory, now: clock()))
             }
         }
     }
@@ -348,7 +362,7 @@ final class FeedFollower {
         client?.send(FeedScript.pageCommand(page), timeout: Self.answerTimeout) { [weak self] result in
             self?.answered(result, as: { $0.bytes ?? [] }) { [weak self] bytes in
                 guard let self else { return }
-                perform(feed.received(page: bytes, now: .now()))
+                perform(feed.received(page: bytes, now: clock()))
             }
         }
     }
@@ -363,7 +377,7 @@ final class FeedFollower {
             use(try decode(try result.get()))
         } catch {
             log.record(.feedUnanswered, ["error": "\(error)"])
-            if client?.isUp == true { perform(feed.failed(now: .now())) }
+            if client?.isUp == true { perform(feed.failed(now: clock())) }
         }
     }
 
@@ -387,10 +401,4 @@ final class FeedFollower {
             log.record(.feedForeignMessage)
         }
     }
-}
-
-/// 16 lower-case digits.
-func hexadecimal(_ word: UInt64) -> String {
-    let digits = String(word, radix: 16)
-    return String(repeating: "0", count: 16 - digits.count) + digits
 }

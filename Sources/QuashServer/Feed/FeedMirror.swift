@@ -8,6 +8,8 @@ struct FeedMirror {
     let ends: (_ done: @escaping ([SessionEnd]) -> Void) -> Void
     /// Answers, on the follower's loop, whether all that was kept before is durable.
     let flush: (_ done: @escaping (Bool) -> Void) -> Void
+    /// As ``RevocationIndex/Writer/discardTime()``.
+    let discardTime: () -> Void
 
     /// A mirror in `outbox`, for a follower on `thread`.
     init(in outbox: Outbox, on thread: LoopThread) {
@@ -16,6 +18,7 @@ struct FeedMirror {
             let done = LoopBound(done)
             outbox.readEnds { ends in thread.submit { _ in done.value(ends) } }
         }
+        discardTime = outbox.discardTime
         flush = { done in
             let done = LoopBound(done)
             outbox.flush { isDurable in thread.submit { _ in done.value(isDurable) } }

@@ -20,6 +20,8 @@ final class FeedStatus: Sendable {
         var unfitServer: String?
         /// Keys that Redis had evicted when it was last asked.
         var evictedKeys: Int64 = 0
+        /// Whether the civil clock may be believed.
+        var clock = ClockAgreement(maxDeviation: .zero)
         /// Why nothing will be accepted until somebody acts; nil while all is well.
         var halted: String?
     }

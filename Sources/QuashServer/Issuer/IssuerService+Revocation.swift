@@ -40,6 +40,7 @@ extension IssuerService {
     ///
     /// - Parameter answer: where the feed holds it.
     func end(_ session: SessionID, wait: Wait = .stored, answer: @escaping Answer<Revoked>) {
+        if let failure = clockFailure { return answer(.failure(failure)) }
         store.end(session, now: ClockReading.now().wall) { [self] result in
             switch result {
             case .failure(let error):
@@ -76,6 +77,7 @@ extension IssuerService {
     func endAll(
         of subjects: [String], requestID: String = "", wait: Wait, answer: @escaping Answer<Revoked>
     ) {
+        if let failure = clockFailure { return answer(.failure(failure)) }
         let bound = issueClock.bound(now: ClockReading.now().wall)
         let all = subjects.map { Revocation(key: .subject($0), issuedBefore: bound, expiresAtSeconds: horizon()) }
         InTurn.run(subjects) { [store] subject, answer in
@@ -149,6 +151,7 @@ extension IssuerService {
 
     /// Carries out what an administrator asked for. Sessions are ended in Redis first, then everything is published.
     func revoke(_ request: RevocationRequest, requestID: String, answer: @escaping Answer<Revoked>) {
+        if let failure = clockFailure { return answer(.failure(failure)) }
         for revocation in request.revocations {
             if let bound = revocation.issuedBefore { issueClock.note(bound: bound) }
         }

@@ -17,6 +17,8 @@ final class IssuerService {
         var rotationGrace: Duration
         /// How far ahead of this issuer's clock a token, or the bound of a revocation, may be dated.
         var issueTolerance: Duration
+        /// How far this issuer's clock may be from that of Redis.
+        var maxClockDeviation: Duration
     }
 
     /// A pair of tokens, as RFC 6749 §5.1 answers it.
@@ -46,6 +48,7 @@ final class IssuerService {
     let recent: RecentRevocations
     let validator: Validator
     private let doubts: ClockDoubts
+    private let clockProblem: () -> String?
     private let mint: TokenMint
     private let replay: SessionReplay
     /// How far this issuer has applied the feed; nil while that is unknown.
@@ -54,11 +57,12 @@ final class IssuerService {
     private let log: Logger
     private var unserved = LineLimit()
     /// Orders the tokens that are issued and the bounds of revocations.
-    var issueClock = IssueClock()
+    var issueClock: IssueClock
 
     init(
         settings: Settings, store: SessionStore, publisher: RevocationPublisher, observer: FleetObserver,
         recent: RecentRevocations, mint: TokenMint, replay: SessionReplay, validator: Validator, doubts: ClockDoubts,
+        clockProblem: @escaping () -> String?,
         feedPosition: @escaping () -> FeedPosition?, metrics: IssuerMetrics, log: Logger
     ) {
         self.settings = settings
@@ -70,6 +74,8 @@ final class IssuerService {
         self.replay = replay
         self.validator = validator
         self.doubts = doubts
+        self.clockProblem = clockProblem
+        issueClock = IssueClock(maxLead: settings.issueTolerance + settings.maxClockDeviation)
         self.feedPosition = feedPosition
         self.metrics = metrics
         self.log = log
@@ -81,6 +87,7 @@ final class IssuerService {
     func signIn(
         subject: String, client: String?, scope: String?, audience: [String], answer: @escaping Answer<TokenPair>
     ) {
+        if let failure = clockFailure { return answer(.failure(failure)) }
         guard let place = mint.place() else { return answer(.failure(Self.isBusy)) }
         let issued = issueTime()
         let session = SessionID.random()
@@ -122,6 +129,11 @@ final class IssuerService {
                         expiresInSeconds: record.lifetimes.access.components.seconds, scope: scope, session: session)
                 }.mapError { unavailable($0) })
         }
+    }
+
+    /// Nothing is dated, and no retention is reckoned, by a clock that may be wrong; nil while it is believed.
+    var clockFailure: Failure? {
+        clockProblem().map { .unavailable("the clock of this issuer cannot be believed: it is \($0)") }
     }
 
     private static let isBusy = Failure.unavailable("too many tokens are to be signed: try again in a second")

@@ -23,6 +23,7 @@ final class RevocationPublisher {
     private let registrar: IssuerRegistrar
     private let home: LoopThread
     private let lease: Duration
+    private let maxClockDeviation: Duration
     private let metrics: IssuerMetrics
     private let log: Logger
     private var writer: FeedWriter
@@ -37,13 +38,15 @@ final class RevocationPublisher {
     /// - Parameter home: the thread of `loop`, to which the outbox answers.
     init(
         client: RedisClient, outbox: Outbox, registrar: IssuerRegistrar, on loop: Loop, home: LoopThread,
-        settings: FeedWriter.Settings, lease: Duration, metrics: IssuerMetrics, log: Logger
+        settings: FeedWriter.Settings, lease: Duration, maxClockDeviation: Duration, metrics: IssuerMetrics,
+        log: Logger
     ) {
         self.client = client
         self.registrar = registrar
         self.outbox = outbox
         self.home = home
         self.lease = lease
+        self.maxClockDeviation = maxClockDeviation
         self.metrics = metrics
         self.log = log
         writer = FeedWriter(settings: settings, entered: outbox.enteredEpochs, now: .now)
@@ -229,13 +232,17 @@ final class RevocationPublisher {
         }
     }
 
-    /// In a Redis that may not hold revocations no epoch is begun. The two commands go over one connection: if it is
-    /// lost between them, the second fails.
+    /// In a Redis that may not hold revocations, or by a clock that may be wrong, no epoch is begun. The two commands
+    /// go over one connection: if it is lost between them, the second fails.
     private func begin(over: Epoch?) {
         client.readServerFacts(timeout: Self.timeout) { [weak self] result in
             guard let self else { return }
             do {
-                let refusals = try result.get().refusals
+                let facts = try result.get()
+                var refusals = facts.refusals
+                if let lead = facts.clockLead, max(lead, .zero - lead) > maxClockDeviation {
+                    refusals.append("the clocks of this issuer and of Redis differ: set them right")
+                }
                 guard refusals.isEmpty else { throw FeedUnavailable(description: refusals.joined(separator: "; ")) }
                 let nonce = Epoch.random()
                 run(

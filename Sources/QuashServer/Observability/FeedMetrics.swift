@@ -37,6 +37,10 @@ package final class FeedMetrics: Sendable {
     /// Seconds of lease left.
     package let lease = MetricFamily<Gauge>(
         "quash_lease_seconds", "Time left of the lease; at 0 every token is refused.")
+    /// Seconds.
+    package let clockLead = MetricFamily<Gauge>(
+        "quash_clock_lead_seconds",
+        "How far the clock is certainly ahead of that of Redis, when they were last compared; negative when behind.")
     /// 1 or 0.
     package let redisUp = MetricFamily<Gauge>("quash_redis_up", "Whether the connection for commands is up.")
 
@@ -71,7 +75,7 @@ package final class FeedMetrics: Sendable {
     package var sources: [any MetricSource] {
         [
             revocations, propagation, indexEntries, indexBytes, indexLimit, cut, sequence, age, gaps, resyncs, lease,
-            redisUp, evictedKeys,
+            redisUp, evictedKeys, clockLead,
         ]
     }
 }

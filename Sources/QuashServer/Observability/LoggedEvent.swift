@@ -23,6 +23,8 @@ package enum LoggedEvent: String, CaseIterable, Sendable {
     case redisAtRisk = "redis.at_risk"
     case subscriptionLost = "subscription.lost"
     case leaseHeld = "lease.held"
+    case clockWrong = "clock.wrong"
+    case clockRight = "clock.right"
     case indexFull = "index.full"
     case indexCut = "index.cut"
     case indexRoomy = "index.roomy"
@@ -70,7 +72,7 @@ package enum LoggedEvent: String, CaseIterable, Sendable {
         case .adminListenerFailed, .loopFailed, .redisUnfit, .indexFull, .indexCut, .feedUnreadable, .outboxFull,
             .outboxBehind, .outboxLost:
             .critical
-        case .reloadRefused, .signingKept, .feedDamaged, .epochSuperseded, .issuerUnnamed, .issuerRefused,
+        case .reloadRefused, .signingKept, .clockWrong, .feedDamaged, .epochSuperseded, .issuerUnnamed, .issuerRefused,
             .outboxDamaged, .outboxBehindRedis:
             .error
         case .settingFixed, .keysFailed, .redisUnreachable, .redisSilent, .redisAtRisk, .subscriptionLost,
@@ -78,9 +80,9 @@ package enum LoggedEvent: String, CaseIterable, Sendable {
             .registryUnreadable, .nodeDuplicate, .issuerUnregistered, .sessionReused, .requestUnserved, .outboxTorn,
             .acceptPaused, .outboxNotRewritten, .logLost, .tokenAhead:
             .warning
-        case .issuerStarted, .issuerStopped, .validatorStarted, .validatorStopped, .signingLoaded, .indexRoomy,
-            .feedRecovering, .feedRestoring, .feedExcused, .epochBegun, .epochOpened,
-            .issuerReplaces, .sessionsReplayed, .outboxMade, .outboxRestored, .audit:
+        case .issuerStarted, .issuerStopped, .validatorStarted, .validatorStopped, .signingLoaded, .clockRight,
+            .indexRoomy, .feedRecovering, .feedRestoring, .feedExcused, .epochBegun, .epochOpened, .issuerReplaces,
+            .sessionsReplayed, .outboxMade, .outboxRestored, .audit:
             .notice
         case .keysLoaded, .redisConnected, .leaseHeld, .feedResync: .info
         case .feedGap, .registryUnread: .debug
@@ -110,6 +112,8 @@ package enum LoggedEvent: String, CaseIterable, Sendable {
         case .redisAtRisk: "redis is at risk"
         case .subscriptionLost: "lost the subscription"
         case .leaseHeld: "lease held"
+        case .clockWrong: "the clocks of this node and of redis differ: nothing is decided before they agree"
+        case .clockRight: "the clock was set, and agrees with that of redis: reading the live set again"
         case .indexFull: "the index refuses revocations: this node refuses every token"
         case .indexCut: "the index is full: tokens are refused up to five minutes before they expire"
         case .indexRoomy: "the index has room again: no token is cut short"

@@ -45,13 +45,17 @@ final class Outbox: Sendable {
         case flush(done: @Sendable (Bool) -> Void)
         case read(done: @Sendable ([Revocation]) -> Void)
         case readEnds(done: @Sendable ([SessionEnd]) -> Void)
+        case discardTime
     }
 
+    /// - Parameter isClockRight: whether anything may be forgotten by the civil clock.
     /// - Throws: one line that says why the file at `path` cannot be this issuer's outbox.
-    init(path: String, issuer: String, log: Logger) throws {
+    init(
+        path: String, issuer: String, log: Logger, isClockRight: @escaping @Sendable () -> Bool = { true }
+    ) throws {
         let state: OutboxState
         do throws(OutboxFile.Failure) {
-            state = try OutboxState(path: path, issuer: issuer, log: log)
+            state = try OutboxState(path: path, issuer: issuer, log: log, isClockRight: isClockRight)
         } catch {
             throw StartFailure("outbox-file: \(path) \(error)")
         }
@@ -99,7 +103,10 @@ final class Outbox: Sendable {
     /// Waits until all that was mirrored before is durable.
     func flush(done: @escaping @Sendable (Bool) -> Void) { submit(.flush(done: done)) }
 
-    /// All revocations that have not expired.
+    /// As ``RevocationIndex/Writer/discardTime()``, before whatever is mirrored next.
+    func discardTime() { submit(.discardTime) }
+
+    /// All revocations that have not expired; all that there are, while the clock may be wrong.
     func read(done: @escaping @Sendable ([Revocation]) -> Void) { submit(.read(done: done)) }
 
     /// The ends of all sessions of which a refresh token may still live.
@@ -141,6 +148,7 @@ final class Outbox: Sendable {
 private final class OutboxState {
     private let path: String
     private let log: Logger
+    private let isClockRight: () -> Bool
     private var file: OutboxFile
     var contents: OutboxContents
     let identity: IssuerIdentity
@@ -149,9 +157,12 @@ private final class OutboxState {
     private var isBroken = false
     private var isFull = false
 
-    init(path: String, issuer: String, log: Logger) throws(OutboxFile.Failure) {
+    init(
+        path: String, issuer: String, log: Logger, isClockRight: @escaping () -> Bool
+    ) throws(OutboxFile.Failure) {
         self.path = path
         self.log = log
+        self.isClockRight = isClockRight
         file = try OutboxFile(path: path)
         let isNew = file.byteCount == 0
         contents = try OutboxContents.load(file, issuer: issuer)
@@ -185,6 +196,7 @@ private final class OutboxState {
                 for record in Self.records(revocations, ends) { record.encode(into: &appended) }
             case .note(let records, _): for record in records { record.encode(into: &appended) }
             case .mirror(let revocations, let ends): mirror(revocations, ends, into: &mirrored)
+            case .discardTime: contents.discardTime()
             case .flush, .read, .readEnds: break
             }
         }
@@ -212,7 +224,7 @@ private final class OutboxState {
         case .note(let records, let done):
             if isDurable { for record in records { contents.take(record) } }
             done(isDurable)
-        case .mirror: break
+        case .mirror, .discardTime: break
         case .flush(let done): done(isMirrored)
         case .read(let done): done(contents.revocations.revocations(from: kept))
         case .readEnds(let done): done(contents.sessionEnds(from: kept))
@@ -243,8 +255,10 @@ private final class OutboxState {
         }
     }
 
-    /// What expired before this is not needed.
-    private var kept: WallInstant { ClockReading.now().wall + (.zero - Outbox.retention) }
+    /// What expired before this is not needed. By a clock that may be wrong, everything is.
+    private var kept: WallInstant {
+        isClockRight() ? ClockReading.now().wall + (.zero - Outbox.retention) : WallInstant(milliseconds: 0)
+    }
 
     private func keep(_ bytes: [UInt8]) {
         backlog = bytes
@@ -272,7 +286,7 @@ private final class OutboxState {
     // MARK: Writing anew
 
     private func rewriteIfWorthwhile() {
-        contents.expire(at: ClockReading.now().wall)
+        if isClockRight() { contents.expire(at: ClockReading.now().wall) }
         guard file.byteCount > max(Outbox.minRewriteBytes, 2 * contents.byteCount) else { return }
         do {
             try rewrite()

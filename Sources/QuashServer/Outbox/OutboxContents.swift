@@ -66,6 +66,12 @@ struct OutboxContents: ~Copyable {
         }
     }
 
+    /// As ``RevocationIndex/Writer/discardTime()``.
+    mutating func discardTime() {
+        revocations.discardTime()
+        ends.discardTime()
+    }
+
     /// Lets go of what is past its retention.
     mutating func expire(at now: WallInstant) {
         revocations.expire(at: now)

@@ -86,7 +86,8 @@ public final class EmbeddedNode: Sendable {
         policy.audiences = configuration.common.audience
         let validator = try Validator(
             keys: nil, policy: policy, clockSkew: configuration.common.clockSkew,
-            issueTolerance: configuration.common.issueTolerance, index: feed.index, lease: feed.lease,
+            issueTolerance: configuration.common.issueTolerance,
+            maxClockDeviation: configuration.common.maxClockDeviation, index: feed.index, lease: feed.lease,
             cachedTokens: configuration.tokenCache)
         return EmbeddedValidator(
             validator, shared, birth, unknownKey: keys.noteUnknownKey, clockDoubted: feed.doubts.note)

@@ -15,6 +15,7 @@ extension FeedMetrics {
         }
         self.lease.observe { lease.remaining(at: .now()) / .seconds(1) }
         evictedKeys.observe { Double(status.snapshot.evictedKeys) }
+        clockLead.observe { (status.snapshot.clock.lead ?? .zero) / .seconds(1) }
         redisUp.observe { status.snapshot.isConnected ? 1 : 0 }
     }
 }

@@ -7,25 +7,29 @@ import QuashRedis
 final class FeedThread: Sendable {
     let index = RevocationIndex()
     let lease = Lease()
-    let status = FeedStatus()
+    let status: FeedStatus
     let metrics = FeedMetrics()
     let doubts: ClockDoubts
     let thread: LoopThread
     private let follower: LoopBound<Box>
+    private let clock: @Sendable () -> ClockReading
 
     private final class Box {
         var follower: FeedFollower?
     }
 
+    /// - Parameter status: where the feed tells of itself.
     /// - Parameter outbox: where an issuer keeps all that it hears.
     /// - Parameter recoveryNeeded: called on the feed's thread when no epoch is open.
     /// - Parameter keysChanged: called on the feed's thread when an issuer says that its keys may have changed.
     /// - Parameter leaseBegan: called on the feed's thread when a lease is granted after there was none.
     init(
-        settings: FeedFollower.Settings, outbox: Outbox? = nil, log: Logger,
+        settings: FeedFollower.Settings, status: FeedStatus = FeedStatus(), outbox: Outbox? = nil, log: Logger,
         recoveryNeeded: @escaping @Sendable () -> Void = {}, keysChanged: @escaping @Sendable () -> Void = {},
         leaseBegan: @escaping @Sendable () -> Void = {}
     ) throws(LoopError) {
+        self.status = status
+        clock = settings.clock
         doubts = ClockDoubts(log)
         thread = try LoopThread(name: "quash-feed")
         follower = LoopBound(Box())
@@ -62,11 +66,12 @@ final class FeedThread: Sendable {
 
     /// The conditions of readiness that the feed is answerable for.
     var health: [HealthCheck] {
-        let now = status.snapshot
+        let (now, reading) = (status.snapshot, clock())
         return [
             HealthCheck("redis", problem: now.isConnected ? now.unfitServer : "not connected"),
+            HealthCheck("clock", problem: now.clock.problem(at: reading)),
             HealthCheck("feed", problem: now.halted ?? (now.position == nil ? "not caught up" : nil)),
-            HealthCheck("lease", problem: lease.holds(at: .now()) ? nil : "not held: every token is answered 503"),
+            HealthCheck("lease", problem: lease.holds(at: reading) ? nil : "not held: every token is answered 503"),
         ]
     }
 }
@@ -76,6 +81,7 @@ extension FeedFollower.Settings {
         self.init(
             redis: redis, node: configuration.nodeID,
             feed: Feed.Settings(lease: configuration.lease, renewInterval: configuration.renewInterval),
-            maxRevocations: configuration.maxRevocations, clockSkew: configuration.clockSkew)
+            maxRevocations: configuration.maxRevocations, clockSkew: configuration.clockSkew,
+            maxClockDeviation: configuration.maxClockDeviation)
     }
 }

@@ -80,7 +80,10 @@ public final class Issuer: Sendable {
         adminListening = try Listening(
             common.adminListen, loops: 1, tls: try .listener(common, asksForClientCertificate: true),
             share: load.admin, limits: .shared(requestsPerTurn: 16))
-        outbox = try Outbox(path: configuration.outboxFile, issuer: common.nodeID, log: log)
+        let status = FeedStatus()
+        outbox = try Outbox(path: configuration.outboxFile, issuer: common.nodeID, log: log) {
+            status.snapshot.clock.holds(at: .now())
+        }
         let redis = try RedisOptions(common, clientName: "quash-issuer")
         loop = try LoopThread(name: "quash-issuer")
         pool = try SigningPool(home: loop, count: Loop.availableParallelism)
@@ -89,7 +92,7 @@ public final class Issuer: Sendable {
         settings.sessionRetention = configuration.refreshTTL
         let (loop, state) = (loop, state)
         feed = try FeedThread(
-            settings: settings, outbox: outbox, log: log,
+            settings: settings, status: status, outbox: outbox, log: log,
             recoveryNeeded: { loop.submit { _ in state.value.publisher?.recoveryNeeded() } },
             leaseBegan: { loop.submit { _ in state.value.observer?.read { _ in } } })
         let started = Locked<(any Error)?>(nil)
@@ -129,7 +132,7 @@ public final class Issuer: Sendable {
             client: client, outbox: outbox, on: loop, home: self.loop, problem: outboxProblem, log: log)
         let publisher = RevocationPublisher(
             client: client, outbox: outbox, registrar: registrar, on: loop, home: self.loop, settings: writers,
-            lease: common.lease, metrics: metrics, log: log)
+            lease: common.lease, maxClockDeviation: common.maxClockDeviation, metrics: metrics, log: log)
         let observer = FleetObserver(
             client: client, options: redis, on: loop,
             fleet: Fleet(lease: common.lease, fence: configuration.fence), interval: common.renewInterval,
@@ -151,13 +154,15 @@ public final class Issuer: Sendable {
         policy.issuer = common.issuerURL
         let validator = try Validator(
             keys: keySet, policy: policy, clockSkew: common.clockSkew, issueTolerance: common.issueTolerance,
-            index: feed.index, lease: feed.lease)
+            maxClockDeviation: common.maxClockDeviation, index: feed.index, lease: feed.lease)
         let service = IssuerService(
             settings: IssuerService.Settings(
                 accessLifetime: configuration.accessTTL, refreshLifetime: configuration.refreshTTL,
-                rotationGrace: configuration.rotationGrace, issueTolerance: common.issueTolerance),
+                rotationGrace: configuration.rotationGrace, issueTolerance: common.issueTolerance,
+                maxClockDeviation: common.maxClockDeviation),
             store: store, publisher: publisher, observer: observer, recent: RecentRevocations(), mint: mint,
             replay: replay, validator: validator, doubts: feed.doubts,
+            clockProblem: { [feed] in feed.status.snapshot.clock.problem(at: .now()) },
             feedPosition: { [feed] in feed.status.snapshot.position }, metrics: metrics, log: log)
         let audit = AuditLog(log)
         let credential = common.adminToken.map { SecretDigest(of: $0.bytes) }

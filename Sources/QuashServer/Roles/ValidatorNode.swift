@@ -166,7 +166,8 @@ private final class ServingLoop: Sendable {
             do {
                 let validator = try Validator(
                     keys: state.value.keys, policy: policy, clockSkew: configuration.common.clockSkew,
-                    issueTolerance: configuration.common.issueTolerance, index: feed.index, lease: feed.lease,
+                    issueTolerance: configuration.common.issueTolerance,
+                    maxClockDeviation: configuration.common.maxClockDeviation, index: feed.index, lease: feed.lease,
                     cachedTokens: configuration.tokenCache)
                 let endpoints = AuthorizationEndpoints(
                     on: loop, validator: validator, metrics: metrics, canDecide: canDecide,

@@ -40,7 +40,8 @@ struct PrecedenceTests {
             "refresh-ttl": "2m", "rotation-grace": "3s", "signing-key-file": fixture.key, "jwks-file": fixture.jwks,
             "jwks-url": "http://a/b",
             "node-id": "n", "loops": "3", "max-revocations": "1000", "token-cache": "16", "lease": "4s",
-            "renew-interval": "2s", "fence": "3s", "clock-skew": "1s", "issue-tolerance": "4s", "drain": "0s",
+            "renew-interval": "2s", "fence": "3s", "clock-skew": "1s", "max-clock-deviation": "2s",
+            "issue-tolerance": "4s", "drain": "0s",
             "log-level": "trace", "log-format": "text",
         ]
         for setting in SettingsTable.all {

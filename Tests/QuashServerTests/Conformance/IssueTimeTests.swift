@@ -49,10 +49,10 @@ import Testing
     func signInAfterARevocation() throws {
         let fleet = try Fleet.current
         for bound in ["", #","issued_before":\#(ClockReading.now().wall.seconds + 3)"#] {
-            #expect(try fleet.revoke(#"{"sub":"quinn","wait":"confirmed"\#(bound)}"#).status == .created)
-            let pair = try fleet.signIn("quinn")
+            #expect(try fleet.revoke(#"{"client_id":"app","wait":"confirmed"\#(bound)}"#).status == .created)
+            let pair = try fleet.signIn("quinn", more: #","client_id":"app""#)
             #expect(try fleet.decide(pair.access).status == .noContent, "\(bound)")
-            #expect(try fleet.revoke(#"{"sub":"quinn","wait":"confirmed"}"#).status == .created)
+            #expect(try fleet.revoke(#"{"client_id":"app","wait":"confirmed"}"#).status == .created)
             #expect(try fleet.decide(pair.access).status == .unauthorized, "dated ahead by a bound ahead: \(bound)")
         }
     }
@@ -94,7 +94,7 @@ import Testing
     /// Whatever the civil clock shows: a bound covers what was issued before it, and nothing that is issued after it.
     @Test func boundsAndTokensAreInOneOrder() {
         var generator = SeededGenerator(7)
-        var clock = IssueClock()
+        var clock = IssueClock(maxLead: .seconds(6))
         var latest = (bound: Self.at(-1), issued: Self.at(0))
         for _ in 0..<10_000 {
             let now = Self.at(1_000_000 + .random(in: 0..<50, using: &generator))
@@ -111,6 +111,19 @@ import Testing
                 clock.note(bound: now)
                 latest.bound = max(latest.bound, now)
             }
+        }
+    }
+
+    /// What a clock that was 8 days ahead had dated does not date what is issued after it was corrected.
+    @Test func timesOfAClockThatWasWrongAreForgotten() {
+        for ahead in [5_000, 6_001, 8 * 86_400_000] as [Int64] {
+            var clock = IssueClock(maxLead: .seconds(6))
+            let wrong = clock.issue(now: Self.at(1_000_000 + ahead))
+            #expect(clock.bound(now: Self.at(1_000_000)) == (ahead > 6000 ? Self.at(1_000_000) : wrong))
+            clock = IssueClock(maxLead: .seconds(6))
+            _ = clock.bound(now: Self.at(1_000_000 + ahead))
+            let issued = clock.issue(now: Self.at(1_000_000))
+            #expect(issued == Self.at(ahead > 6000 ? 1_000_000 : 1_000_001 + ahead))
         }
     }
 }
