@@ -9,7 +9,10 @@
 /// - **loading**: the live set is read, page by page. Messages that arrive meanwhile are applied, but do not advance.
 /// - **following**: everything up to `position` is applied (S3). Only the very next commit of the same epoch advances
 ///   it.
-/// - **halted**: something could not be applied. Nothing is renewed any more, so the lease stays ended.
+/// - **halted**: the index took no more. Nothing is renewed any more, so the lease stays ended.
+///
+/// Data that is damaged ends its epoch: the node reports it with its next renewal, and is detached until there is
+/// another epoch, into which the issuers have restored what was there.
 ///
 /// The driver must carry out the actions in the order given, at once, and pass every reply to what it sent.
 public struct Feed: Sendable {
@@ -50,8 +53,10 @@ public struct Feed: Sendable {
         /// The live set holds less than was written to it.
         case damaged
         case recovering
-        /// An entry cannot be read; the feed is halted.
+        /// An entry cannot be read: nothing is accepted before the next epoch.
         case unreadable(RevocationCodecError)
+        /// Redis refuses the same step again and again.
+        case refused
         case malformedMessage
     }
 
@@ -84,8 +89,11 @@ public struct Feed: Sendable {
     private var renewsAgain = false
     /// The greatest sequence that somebody waits for, until a renewal has stated it.
     private var awaited: UInt64 = 0
-    /// The epoch in which less was found than was written, until that is reported.
-    private var damagedEpoch: Epoch?
+    /// The epoch whose data was found to be damaged, until a reply shows that this was reported.
+    private var damaged: (epoch: Epoch, how: EpochDamage)?
+    /// The epoch that was loaded last, or was to be.
+    private var lastEpoch: Epoch?
+    private var failures = RepeatedFailures()
     private var hasLoaded = false
     /// Since the live set was last loaded.
     private var isClockCorrected = false
@@ -184,6 +192,7 @@ public struct Feed: Sendable {
     public mutating func renewed(_ reply: RenewReply, now: ClockReading) -> [Action] {
         guard case .renewal(let sent, let after)? = outstanding else { return [] }
         outstanding = nil
+        damaged = nil
         if case .halted = state { return [] }
         switch reply {
         case .recovering:
@@ -207,8 +216,11 @@ public struct Feed: Sendable {
     }
 
     /// The page of the live set last asked for was read.
-    public mutating func received(page bytes: [UInt8], now: ClockReading) -> [Action] {
+    ///
+    /// - Parameter bytes: nil when what is there is no part of a live set.
+    public mutating func received(page bytes: [UInt8]?, now: ClockReading) -> [Action] {
         guard case .load? = outstanding, case .loading(var load) = state else { return [] }
+        guard let bytes else { return met(.noBytes, now) }
         do {
             let (revocations, step) = try load.received(page: bytes, now: now.wall)
             state = .loading(load)
@@ -216,15 +228,21 @@ public struct Feed: Sendable {
             if case .read = step { return advance(load, step, now) + [.apply(revocations)] }
             return [.apply(revocations)] + advance(load, step, now)
         } catch {
-            return halt(error)
+            return met(error, now)
         }
     }
 
     /// What was outstanding failed or was refused, on a connection that is still there.
-    public mutating func failed(now: ClockReading) -> [Action] {
+    ///
+    /// - Parameter isRefused: whether the data may be the reason: it is reported as damaged when that repeats.
+    public mutating func failed(isRefused: Bool = false, now: ClockReading) -> [Action] {
         outstanding = nil
         renewsAgain = false
         if case .loading = state { state = .detached }
+        if failures.failed(isRefused: isRefused), let lastEpoch {
+            damaged = (lastEpoch, .refused)
+            return [.report(.refused), wakeForRetry(now)]
+        }
         return [wakeForRetry(now)]
     }
 
@@ -247,10 +265,14 @@ public struct Feed: Sendable {
         guard outstanding == nil else { return queueRenewal() }
         let position = stated
         outstanding = .renewal(sent: now, after: position?.sequence ?? 0)
-        defer { damagedEpoch = nil }
         let acknowledges = awaited > 0 && (position?.sequence ?? 0) >= awaited
         if acknowledges { awaited = 0 }
-        return [.renew(RenewRequest(position: position, damagedEpoch: damagedEpoch, acknowledges: acknowledges))]
+        return [
+            .renew(
+                RenewRequest(
+                    position: position, damagedEpoch: damaged?.epoch, damage: damaged?.how ?? .lost,
+                    acknowledges: acknowledges))
+        ]
     }
 
     private mutating func queueRenewal() -> [Action] {
@@ -267,8 +289,9 @@ public struct Feed: Sendable {
         do {
             for record in records { revocations += try RevocationCodec.decode(record) }
         } catch {
-            return halt(error)
+            return met(error, now)
         }
+        failures.succeeded()
         var actions: [Action] = revocations.isEmpty ? [] : [.apply(revocations)]
         // Messages may have carried the position beyond what the request stated.
         let reached = max(position.sequence, after + UInt64(records.count))
@@ -286,6 +309,7 @@ public struct Feed: Sendable {
 
     private mutating func load(from head: FeedPosition, because cause: ResyncCause) -> [Action] {
         awaited = 0
+        lastEpoch = head.epoch
         state = .loading(LiveSetLoad(start: head))
         outstanding = .load
         return [.report(.resync(cause)), .readDirectory]
@@ -302,10 +326,10 @@ public struct Feed: Sendable {
             isVouchedFor = false
             state = .following(load.start)
             return renew(now)
-        case .damaged:
+        case .damaged(let how):
             outstanding = nil
             state = .detached
-            damagedEpoch = load.start.epoch
+            damaged = (load.start.epoch, how)
             return [.report(.damaged), wakeForRenewal(now)]
         case .restart:
             outstanding = nil
@@ -314,9 +338,14 @@ public struct Feed: Sendable {
         }
     }
 
-    private mutating func halt(_ error: RevocationCodecError) -> [Action] {
-        state = .halted
-        return [.report(.unreadable(error)), .dropLease]
+    /// Bytes of the epoch that this node is in are no revocations. It neither goes on behind them nor keeps its lease:
+    /// it cannot know what it would accept.
+    private mutating func met(_ error: RevocationCodecError, _ now: ClockReading) -> [Action] {
+        guard let epoch else { return [] }
+        outstanding = nil
+        state = .detached
+        damaged = (epoch, .unreadable)
+        return [.report(.unreadable(error)), .dropLease] + renew(now)
     }
 
     /// Well before the next renewal is due, because a lease is running out meanwhile.
@@ -336,18 +365,5 @@ public struct Feed: Sendable {
         let spread = min(Duration.microseconds(20) * awaitingNodes, .milliseconds(10))
         guard outstanding == nil, spread >= .milliseconds(1) else { return renew(now) }
         return [.wake(at: now.boot + jitter.next(below: spread))]
-    }
-}
-
-/// Spreads what many nodes would otherwise do at the same instant. SplitMix64: a seed gives the same spread again.
-struct SystemJitter: Sendable {
-    var state: UInt64
-
-    mutating func next(below limit: Duration) -> Duration {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var word = (state ^ (state >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
-        word ^= word >> 31
-        return .nanoseconds(Int64(word % UInt64(max(1, limit.wholeNanoseconds))))
     }
 }

@@ -100,20 +100,37 @@ public struct FeedMessage: Equatable, Sendable {
     }
 }
 
+/// Why an epoch ended whose data was damaged. The raw values are arguments of scripts and labels of metrics.
+public enum EpochDamage: String, CaseIterable, Sendable {
+    /// Bytes of the live set are gone.
+    case lost
+    /// The feed holds what no script wrote.
+    case unreadable
+    /// Redis refused the same step again and again.
+    case refused
+    /// The live set lacks revocations that an issuer holds.
+    case missing
+}
+
 /// What the `renew` script is asked.
 public struct RenewRequest: Equatable, Sendable {
     /// Where this node stands, or nil when it must load the live set first.
     public let position: FeedPosition?
-    /// The epoch in which the live set did not hold what its directory says: it must end, if it has not ended since, so
-    /// that an issuer makes the directory anew.
+    /// The epoch whose data was found to be damaged: it must end, if it has not ended since, so that the issuers
+    /// restore what was there.
     public let damagedEpoch: Epoch?
+    /// What is wrong with it.
+    public let damage: EpochDamage
     /// Somebody waits for this position: it is told on the channel of acknowledgements, besides in the registry.
     public let acknowledges: Bool
 
     /// A request for a lease, from a node that stands at `position`.
-    public init(position: FeedPosition?, damagedEpoch: Epoch? = nil, acknowledges: Bool = false) {
+    public init(
+        position: FeedPosition?, damagedEpoch: Epoch? = nil, damage: EpochDamage = .lost, acknowledges: Bool = false
+    ) {
         self.position = position
         self.damagedEpoch = damagedEpoch
+        self.damage = damage
         self.acknowledges = acknowledges
     }
 }
@@ -164,10 +181,13 @@ public struct LiveDirectory: Equatable, Sendable {
     public let epoch: Epoch?
     /// By period.
     public let bytes: [UInt32: Int]
+    /// Whether all of it is what the scripts write. Where it is not, a period may be missing.
+    public let isReadable: Bool
 
-    /// What the script found.
-    public init(epoch: Epoch?, bytes: [UInt32: Int]) {
+    /// What Redis holds.
+    public init(epoch: Epoch?, bytes: [UInt32: Int], isReadable: Bool = true) {
         self.epoch = epoch
         self.bytes = bytes
+        self.isReadable = isReadable
     }
 }

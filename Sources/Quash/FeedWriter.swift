@@ -26,44 +26,15 @@ public struct FeedWriter: Sendable {
     /// Tells one request for a commit from another.
     public typealias ID = UInt64
 
-    /// What shall be committed as one record.
-    public struct Commit: Equatable, Sendable {
-        /// 1 to ``RevocationCodec/maxRevocationsPerCommit``.
-        public let revocations: [Revocation]
-        /// The ends of the sessions among them, which issuers keep for longer.
-        public let ends: [SessionEnd]
-        /// A retry with the same one stores nothing twice; empty for none.
-        public let requestID: String
-        /// Every validator shall tell at once that it has applied it.
-        public let isAwaited: Bool
-
-        /// What shall be committed, and how.
-        public init(
-            revocations: [Revocation], ends: [SessionEnd] = [], requestID: String = "", isAwaited: Bool = false
-        ) {
-            (self.revocations, self.ends) = (revocations, ends)
-            self.requestID = requestID
-            self.isAwaited = isAwaited
-        }
-    }
-
-    /// What became of a commit.
-    public enum Outcome: Equatable, Sendable {
-        case stored(FeedPosition, Registry)
-        /// It could not be made durable, and was not sent.
-        case notDurable
-        /// It is durable here, and will be committed; that it is in the feed is not known.
-        case unavailable
-    }
-
     /// What the driver has to do.
     public enum Action: Equatable, Sendable {
         /// Make these durable, then call ``FeedWriter/persisted(_:now:)``.
         case persist(ID, Commit)
         case commit(ID, Commit, Epoch)
         case answer(ID, Outcome)
-        /// Begin an epoch unless one is there. One that is `over` does not count: it ends by this.
-        case begin(over: Epoch?)
+        /// Begin an epoch unless one is there. One that is `over` does not count: it ends by this, and its `unreadable`
+        /// periods are deleted. Not when the last ended because its data was damaged, unless it may follow that.
+        case begin(over: Epoch?, unreadable: [UInt32] = [], followsDamage: Bool = true)
         /// Make durable that this epoch was entered: those before it are never written to again.
         case persistEpoch(Epoch)
         /// This epoch is where commits go from now on. Nothing is confirmed in it until the leases of the one before
@@ -79,21 +50,6 @@ public struct FeedWriter: Sendable {
         /// Call ``FeedWriter/deadlineReached(now:)`` then; replaces an earlier wish.
         case wake(at: BootInstant)
         case report(Event)
-    }
-
-    /// What operators want to know.
-    public enum Event: Equatable, Sendable {
-        /// The outbox held this many revocations that the live set lacked.
-        case restoring(Int)
-        /// The epoch is open.
-        case opened(Epoch)
-        /// These issuers have not replayed their outboxes: until they have, no validator is granted a lease.
-        case waiting([String])
-        /// Redis serves an epoch that this issuer has left: an old master came back.
-        case superseded(Epoch)
-        /// Redis serves another epoch so soon after the last was entered that it may be an old master: this issuer
-        /// waits until that would be fenced.
-        case tooSoon(Epoch)
     }
 
     /// How often the epoch may turn out to be another before a caller is told to come back later.
@@ -131,6 +87,10 @@ public struct FeedWriter: Sendable {
     /// A run was not possible, and the next is begun by the deadline.
     private var isRetrying = false
     private var excused: [String] = []
+    /// The epoch whose data this issuer found to be damaged, until another is there.
+    var ending: (epoch: Epoch, how: EpochDamage, unreadable: [UInt32])?
+    var pace: EpochPace
+    var failures = RepeatedFailures()
     /// An epoch that this issuer had left, and since when Redis serves it on this connection.
     private var superseded: (epoch: Epoch, since: BootInstant)?
     /// When the latest epoch was entered first by this process, or when the process began.
@@ -138,8 +98,10 @@ public struct FeedWriter: Sendable {
     /// How long a Redis that is replaced may go on serving, by this issuer's settings and by every epoch that it knew.
     private var fence: Duration
 
-    /// `entered` are the epochs that this issuer has entered, the latest last, as the outbox knows them.
-    public init(settings: Settings, entered: [Epoch], now: BootInstant) {
+    /// `entered` are the epochs that this issuer has entered, the latest last, as the outbox knows them; `seed` is that
+    /// of the jitter between epochs that follow damage.
+    public init(settings: Settings, entered: [Epoch], now: BootInstant, seed: UInt64 = 0) {
+        pace = EpochPace(seed: seed)
         self.settings = settings
         self.entered = entered
         enteredAt = now
@@ -175,6 +137,7 @@ public struct FeedWriter: Sendable {
         switch reply {
         case .stored(let position, let registry):
             pending[id] = nil
+            failures.succeeded()
             return [.answer(id, .stored(position, registry))]
         case .elsewhere(let other):
             // It was sent before this issuer came to that epoch itself.
@@ -185,9 +148,11 @@ public struct FeedWriter: Sendable {
     }
 
     /// A commit failed: it may be stored or not.
-    public mutating func commitFailed(_ id: ID, now: BootInstant) -> [Action] {
+    ///
+    /// - Parameter isRefused: whether the data may be the reason. When that repeats, the epoch ends.
+    public mutating func commitFailed(_ id: ID, isRefused: Bool = false, now: BootInstant) -> [Action] {
         guard pending[id] != nil else { return [] }
-        return giveUp(id) + (isConnected ? retry(now) : [])
+        return giveUp(id) + (isConnected ? failed(isRefused, now) ?? retry(now) : [])
     }
 
     private mutating func elsewhere(_ id: ID, _ attempts: Int, _ now: BootInstant) -> [Action] {
@@ -209,7 +174,7 @@ public struct FeedWriter: Sendable {
         return [.answer(id, .unavailable)]
     }
 
-    private mutating func giveUpWaiting() -> [Action] {
+    mutating func giveUpWaiting() -> [Action] {
         pending.filter { $0.value.phase == .waiting }.keys.sorted().flatMap { giveUp($0) }
     }
 
@@ -248,21 +213,24 @@ public struct FeedWriter: Sendable {
         return deadlineReached(now: now)
     }
 
-    private mutating func start(_ now: BootInstant) -> [Action] {
+    mutating func start(_ now: BootInstant) -> [Action] {
         guard isConnected else { return [] }
         epoch = nil
         isRetrying = false
         if run != nil { isDirty = true }
+        run = nil
+        let followsDamage = pace.allows(at: now)
+        if ending != nil, !followsDamage { return mayNotBegin(now: now) }
         run = RecoveryRun()
         runNumber += 1
         // An old master would have been fenced by now: this one is none, and somebody has gone back to it on purpose.
-        let over = superseded.flatMap { now >= $0.since + fence ? $0.epoch : nil }
-        return [.begin(over: over)]
+        let over = ending?.epoch ?? superseded.flatMap { now >= $0.since + fence ? $0.epoch : nil }
+        return [.begin(over: over, unreadable: ending?.unreadable ?? [], followsDamage: followsDamage)]
     }
 
     private mutating func retry(_ now: BootInstant) -> [Action] { retry(at: now + Self.retryInterval) }
 
-    private mutating func retry(at instant: BootInstant) -> [Action] {
+    mutating func retry(at instant: BootInstant) -> [Action] {
         guard run == nil, !isRetrying else { return [] }
         isRetrying = true
         return [.wake(at: instant)]
@@ -282,9 +250,13 @@ public struct FeedWriter: Sendable {
     }
 
     /// What a run had asked for failed, on a connection that is still there.
-    public mutating func runFailed(now: BootInstant) -> [Action] { endRun() + retry(now) }
+    ///
+    /// - Parameter isRefused: whether the data may be the reason: the epoch ends when that repeats.
+    public mutating func runFailed(isRefused: Bool = false, now: BootInstant) -> [Action] {
+        failed(isRefused, now) ?? endRun() + retry(now)
+    }
 
-    private mutating func endRun() -> [Action] {
+    mutating func endRun() -> [Action] {
         guard run != nil else { return [] }
         run = nil
         isDirty = true
@@ -296,9 +268,15 @@ public struct FeedWriter: Sendable {
     /// `begin` was answered.
     public mutating func begun(_ reply: BeginReply, now: BootInstant) -> [Action] {
         guard run?.isBeginning == true else { return [] }
-        if reply.epoch == entered.last {
-            return enter(reply)
-        }
+        let damage = reply.isNew ? reply.damage ?? ending?.how : nil
+        ending = nil
+        guard let damage else { return follow(reply, now) }
+        pace.begun(at: now)
+        return [.report(.damaged(damage))] + follow(reply, now)
+    }
+
+    private mutating func follow(_ reply: BeginReply, _ now: BootInstant) -> [Action] {
+        if reply.epoch == entered.last { return enter(reply) }
         if entered.contains(reply.epoch) {
             if superseded?.epoch != reply.epoch { superseded = (reply.epoch, now) }
             return [.report(.superseded(reply.epoch))] + runFailed(now: now)
@@ -337,7 +315,7 @@ public struct FeedWriter: Sendable {
         }
         // What becomes durable from here on is committed, and failing that makes it dirty again.
         isDirty = false
-        run?.entered(reply.epoch)
+        run?.entered(reply.epoch, followsDamage: reply.damage != nil)
         return actions + [.readOutbox(run: runNumber)]
     }
 
@@ -351,8 +329,8 @@ public struct FeedWriter: Sendable {
         proceed(run?.received(directory), now)
     }
 
-    /// The page last asked for was read.
-    public mutating func received(page bytes: [UInt8], now: ClockReading) -> [Action] {
+    /// The page last asked for was read; nil when what is there is no part of a live set.
+    public mutating func received(page bytes: [UInt8]?, now: ClockReading) -> [Action] {
         proceed(run?.received(page: bytes, now: now.wall), now.boot)
     }
 
@@ -360,6 +338,7 @@ public struct FeedWriter: Sendable {
     public mutating func restored(_ reply: RevokeReply, now: BootInstant) -> [Action] {
         guard run?.isRestoring == true else { return [] }
         guard case .stored = reply else { return runFailed(now: now) }
+        failures.succeeded()
         return proceed(run?.restored(), now)
     }
 
@@ -374,6 +353,7 @@ public struct FeedWriter: Sendable {
             return report + parts.map { .restore($0, epoch) }
         case .declare: return [declaration(of: epoch, now)]
         case .startAgain: return runFailed(now: now)
+        case .endEpoch(let unreadable): return end(epoch, because: .unreadable, unreadable: unreadable, now: now)
         }
     }
 
@@ -388,6 +368,7 @@ public struct FeedWriter: Sendable {
         switch reply {
         case .open:
             run = nil
+            failures.succeeded()
             excused = []
             return [.report(.opened(epoch))] + (isDirty ? retry(now) : [])
         case .waiting(let names):

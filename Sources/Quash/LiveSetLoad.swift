@@ -17,19 +17,24 @@ struct LiveSetLoad {
     enum Step: Equatable {
         case read(LivePage)
         case complete
-        /// Less is there than was written, though its time has not passed.
-        case damaged
+        /// Less is there than was written, though its time has not passed; or the directory is none.
+        case damaged(EpochDamage)
         /// The directory belongs to another epoch: begin again.
         case restart
     }
 
     mutating func received(_ directory: LiveDirectory) -> Step {
         guard directory.epoch == start.epoch else { return .restart }
+        guard directory.isReadable else { return .damaged(.unreadable) }
         periods = directory.bytes.map { ($0.key, $0.value) }.sorted { $0.0 > $1.0 }
         return nextPeriod()
     }
 
+    /// The period that is being read.
+    var period: UInt32? { periods.last?.period }
+
     /// - Parameter bytes: the page last asked for.
+    /// - Throws: when the page holds what no script wrote. The load stays where it is.
     mutating func received(
         page bytes: [UInt8], now: WallInstant
     ) throws(RevocationCodecError) -> (revocations: [Revocation], step: Step) {
@@ -40,13 +45,18 @@ struct LiveSetLoad {
             let offset = page.offset + bytes.count - remainder
             return (revocations, read(LivePage(period: page.period, chunk: page.chunk, offset: offset)))
         }
-        guard remainder == 0 else { return (revocations, .damaged) }
-        if page.chunk < period.bytes / LivePage.chunkBytes {
-            return (revocations, read(LivePage(period: page.period, chunk: page.chunk + 1, offset: 0)))
+        // A commit is appended whole.
+        guard remainder == 0 else { throw .truncated }
+        // Each chunk begins where at least so many bytes are before it: so a directory that tells of bytes without end
+        // is no reason to look for them without end.
+        let isLast = page.chunk >= period.bytes / LivePage.chunkBytes
+        let expected = isLast ? period.bytes : (page.chunk + 1) * LivePage.chunkBytes
+        if readBytes < expected {
+            let end = WallInstant(seconds: (Int64(period.period) + 1) * LivePage.periodSeconds)
+            return (revocations, now < end ? .damaged(.lost) : leavePeriod())
         }
-        let end = WallInstant(seconds: (Int64(period.period) + 1) * LivePage.periodSeconds)
-        if readBytes < period.bytes, now < end { return (revocations, .damaged) }
-        return (revocations, leavePeriod())
+        if isLast { return (revocations, leavePeriod()) }
+        return (revocations, read(LivePage(period: page.period, chunk: page.chunk + 1, offset: 0)))
     }
 
     /// Goes on without the rest of the period that is being read.

@@ -7,8 +7,8 @@ struct RecoveryRun: Sendable {
     private enum State {
         case beginning
         case recording(BeginReply)
-        case readingOutbox(Epoch)
-        case loading(LiveSetLoad, missing: Set<Revocation>)
+        case readingOutbox(Epoch, followsDamage: Bool)
+        case loading(LiveSetLoad, missing: Set<Revocation>, unreadable: [UInt32])
         case restoring(remaining: ArraySlice<Revocation>, inFlight: Int)
         case declaring
         case waiting([String])
@@ -22,6 +22,9 @@ struct RecoveryRun: Sendable {
         case restore([[Revocation]], total: Int?)
         case declare
         case startAgain
+        /// The live set cannot be read, in these periods or its directory: end the epoch, and begin the next without
+        /// them.
+        case endEpoch(unreadable: [UInt32])
     }
 
     /// Commits of one run that are under way at once.
@@ -47,48 +50,58 @@ struct RecoveryRun: Sendable {
 
     mutating func records(_ reply: BeginReply) { state = .recording(reply) }
 
-    mutating func entered(_ epoch: Epoch) { state = .readingOutbox(epoch) }
+    /// - Parameter followsDamage: whether the last epoch ended because its data was damaged.
+    mutating func entered(_ epoch: Epoch, followsDamage: Bool) {
+        state = .readingOutbox(epoch, followsDamage: followsDamage)
+    }
 
     mutating func declares() { state = .declaring }
 
     mutating func waits(for names: [String]) { state = .waiting(names) }
 
     mutating func outboxRead(_ revocations: [Revocation]) -> Step {
-        guard case .readingOutbox(let epoch) = state else { return .nothing }
-        guard !revocations.isEmpty else { return declare() }
+        guard case .readingOutbox(let epoch, let followsDamage) = state else { return .nothing }
+        // After damage the live set is read also where there is nothing to restore: whoever loads it must be able to.
+        guard followsDamage || !revocations.isEmpty else { return declare() }
         // Only where the load ends matters for a reader; here nothing follows it.
-        state = .loading(LiveSetLoad(start: FeedPosition(epoch: epoch, sequence: 0)), missing: Set(revocations))
+        state = .loading(
+            LiveSetLoad(start: FeedPosition(epoch: epoch, sequence: 0)), missing: Set(revocations), unreadable: [])
         return .readDirectory
     }
 
     mutating func received(_ directory: LiveDirectory) -> Step {
-        guard case .loading(var load, let missing) = state else { return .nothing }
-        return proceed(load.received(directory), &load, missing)
+        guard case .loading(var load, let missing, let unreadable) = state else { return .nothing }
+        return proceed(load.received(directory), &load, missing, unreadable)
     }
 
-    mutating func received(page bytes: [UInt8], now: WallInstant) -> Step {
-        guard case .loading(var load, var missing) = state else { return .nothing }
+    /// - Parameter bytes: the page last asked for; nil when what is there is no part of a live set.
+    mutating func received(page bytes: [UInt8]?, now: WallInstant) -> Step {
+        guard case .loading(var load, var missing, var unreadable) = state else { return .nothing }
         state = .declaring
-        // Bytes that are no revocations are none of the outbox's, so what is behind them counts as missing.
-        guard let (revocations, step) = try? load.received(page: bytes, now: now) else {
-            return proceed(load.leavePeriod(), &load, missing)
+        guard let bytes, let (revocations, step) = try? load.received(page: bytes, now: now) else {
+            // Nobody can tell what else of the period is as it was written: all of it comes back from the outboxes. The
+            // others are read before that, so that one epoch is the end of all that is unreadable.
+            if let period = load.period { unreadable.append(period) }
+            return proceed(load.leavePeriod(), &load, missing, unreadable)
         }
         for revocation in revocations { missing.remove(revocation) }
-        return proceed(step, &load, missing)
+        return proceed(step, &load, missing, unreadable)
     }
 
     private mutating func proceed(
-        _ step: LiveSetLoad.Step, _ load: inout LiveSetLoad, _ missing: Set<Revocation>
+        _ step: LiveSetLoad.Step, _ load: inout LiveSetLoad, _ missing: Set<Revocation>, _ unreadable: [UInt32]
     ) -> Step {
         switch step {
         case .read(let page):
-            state = .loading(load, missing: missing)
+            state = .loading(load, missing: missing, unreadable: unreadable)
             return .read(page)
-        case .damaged:
+        case .damaged(.lost):
             // What was lost is just what the outbox brings back; a reader reports the damage.
-            return proceed(load.leavePeriod(), &load, missing)
+            return proceed(load.leavePeriod(), &load, missing, unreadable)
+        case .damaged: return .endEpoch(unreadable: [])
         case .restart: return .startAgain
         case .complete:
+            guard unreadable.isEmpty else { return .endEpoch(unreadable: unreadable) }
             guard !missing.isEmpty else { return declare() }
             state = .restoring(remaining: Array(missing)[...], inFlight: 0)
             return fill(total: missing.count)

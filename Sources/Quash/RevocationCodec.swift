@@ -115,11 +115,14 @@ public enum RevocationCodecError: Error, Equatable, CustomStringConvertible {
     case unknownKind(UInt8)
     /// The last entry is cut short.
     case truncated
+    /// What should hold revocations is of another type.
+    case noBytes
 
     public var description: String {
         switch self {
         case .unknownKind(let byte): "a revocation of unknown kind \(byte): was it written by a newer version?"
         case .truncated: "a revocation is cut short"
+        case .noBytes: "a key of another type stands in the place of revocations"
         }
     }
 }

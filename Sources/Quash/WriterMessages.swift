@@ -10,9 +10,14 @@ public struct BeginReply: Equatable, Sendable {
     public let fence: Duration
     /// It was begun by this call.
     public let isNew: Bool
+    /// Why the last epoch ended, if this one was begun because the data of that was damaged.
+    public let damage: EpochDamage?
 
     /// The epoch that was found, or begun.
-    public init(epoch: Epoch, isOpen: Bool, lease: Duration, fence: Duration, isNew: Bool) {
+    public init(
+        epoch: Epoch, isOpen: Bool, lease: Duration, fence: Duration, isNew: Bool, damage: EpochDamage? = nil
+    ) {
+        self.damage = damage
         self.epoch = epoch
         self.isOpen = isOpen
         self.lease = lease

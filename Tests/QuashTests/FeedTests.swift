@@ -225,16 +225,6 @@ import Testing
         #expect(detached.received(message(1), now: .at(0)).isEmpty)
     }
 
-    @Test func anUnreadableEntryOfTheLogHaltsAndDropsTheLease() {
-        var feed = following(5)
-        _ = feed.deadlineReached(now: .at(900))
-        let reply = RenewReply.entries(records: [[99]], head: 6, lease: .seconds(5))
-        #expect(feed.renewed(reply, now: .at(901)) == [.report(.unreadable(.unknownKind(99))), .dropLease])
-        #expect(feed.deadlineReached(now: .at(1000)).isEmpty)
-        #expect(feed.connected(now: .at(2000)).isEmpty)
-        #expect(feed.received(message(6), now: .at(2001)).isEmpty)
-    }
-
     @Test func aFullIndexHalts() {
         var feed = following(5)
         #expect(feed.applyFailed() == [.dropLease])

@@ -269,23 +269,6 @@ import Testing
         #expect(writer.committed(id, .recovering, now: now(20)) == [.answer(id, .unavailable), .begin(over: nil)])
     }
 
-    @Test func aLiveSetThatCannotBeReadCountsAsMissing() {
-        var writer = writer(entered: [.first])
-        _ = writer.connected(now: now(0))
-        _ = writer.begun(begun(.first), now: now(1))
-        _ = writer.outboxRead([.token(1), .token(2)], run: 1, now: now(2))
-        // More is promised than is there, and then something that is no revocation.
-        let period = LivePage.period(ofExpiry: Revocation.token(1).expiresAtSeconds)
-        let damaged = LiveDirectory(epoch: .first, bytes: [period: 60, period + 1: 20])
-        _ = writer.received(damaged, now: now(3))
-        let next = writer.received(page: page([.token(1)]), now: .at(0))
-        guard case .read(let second)? = next.first else { return #expect(Bool(false), "\(next)") }
-        #expect(second.period == period + 1)
-        #expect(
-            writer.received(page: [0xFF, 1, 2], now: .at(0))
-                == [.report(.restoring(1)), .restore([.token(2)], .first)])
-    }
-
     @Test func anAnswerForAnEarlierRunIsNotTaken() {
         var writer = writer(entered: [.first])
         _ = writer.connected(now: now(0))

@@ -14,6 +14,7 @@ extension ClockReading {
 extension Epoch {
     static let first: Epoch = Epoch("00000000000000aa")!
     static let second: Epoch = Epoch("00000000000000bb")!
+    static let third: Epoch = Epoch("00000000000000cc")!
 }
 
 extension Revocation {

@@ -20,48 +20,70 @@ extension ModelRedis {
 
     // MARK: begin.lua
 
+    /// - Returns: nil when the last epoch ended because its data was damaged, and this one may not follow that.
     mutating func begin(
-        nonce: Epoch, over: Epoch? = nil, leaseMilliseconds: Int64, _ limits: Limits
-    ) -> BeginReply {
+        nonce: Epoch, over: Epoch? = nil, leaseMilliseconds: Int64, followsDamage: Bool = true,
+        unreadable: [UInt32] = [], _ limits: Limits
+    ) -> BeginReply? {
         expire()
         if let current, current.nonce != over {
             return BeginReply(
                 epoch: current.nonce, isOpen: current.isOpen, lease: .milliseconds(current.leaseMilliseconds),
                 fence: .zero, isNew: false)
         }
+        let cause = nodesEpoch == nil ? damage : nil
+        if cause != nil, !followsDamage { return nil }
         let written = directory
+        let names = Set(chunks.keys).union(spoiledChunks)
         for key in [Key.log, .nodes, .directory, .restored] { delete(key) }
         let start = Double(milliseconds) / 1000 - Double(limits.retainSeconds)
         let first = Int64((start / Double(limits.periodSeconds)).rounded(.down))
-        for period in Set(chunks.keys.map(\.period)).union(written.keys).sorted()
+        for period in Set(names.map(\.period)).union(written.keys).sorted()
         where Int64(period) >= first && Int64(period) <= first + Int64(limits.horizonPeriods) {
-            directory[period] = compact(period, written[period] ?? 0, limits)
+            directory[period] = compact(period, written[period] ?? 0, unreadable.contains(period), limits)
         }
+        for key in [Key.sequence, .epoch] { delete(key) }
         sequence = 0
         directoryEpoch = nonce
         nodesEpoch = nonce
         serving = Serving(nonce: nonce, runID: runID, isOpen: false, leaseMilliseconds: leaseMilliseconds)
         return BeginReply(
-            epoch: nonce, isOpen: false, lease: .milliseconds(leaseMilliseconds), fence: .zero, isNew: true)
+            epoch: nonce, isOpen: false, lease: .milliseconds(leaseMilliseconds), fence: .zero, isNew: true,
+            damage: cause)
     }
 
     /// - Returns: the bytes that are there, or nil when none are.
-    private mutating func compact(_ period: UInt32, _ written: Int, _ limits: Limits) -> Int? {
-        let last = written / limits.chunkBytes
+    private mutating func compact(
+        _ period: UInt32, _ written: Int, _ isUnreadable: Bool, _ limits: Limits
+    ) -> Int? {
+        var last = written / limits.chunkBytes
+        if last >= Self.mostChunks { last = 0 }
         var total = 0
         var number = 0
-        while true {
+        repeat {
             let name = ChunkName(period: period, number: number)
-            let bytes = chunkBytes(name)
-            guard bytes > 0 || number < last else { break }
-            if bytes > 0 {
+            let bytes = chunkLength(name)
+            if bytes == nil || isUnreadable {
+                delete(name)
+                if bytes != 0 { last = max(last, number + 1) }
+            } else if let bytes, bytes > 0 {
                 let target = total / limits.chunkBytes
                 if target < number { move(name, to: ChunkName(period: period, number: target)) }
                 total += bytes
+                last = max(last, number + 1)
             }
             number += 1
-        }
+        } while number <= last
         return total > 0 ? total : nil
+    }
+
+    /// What no directory reaches.
+    private static let mostChunks = 65_536
+
+    /// The function `end_epoch` of check.lua.
+    private mutating func endEpoch(_ how: EpochDamage) {
+        nodesEpoch = nil
+        damage = how
     }
 
     // MARK: revoke.lua
@@ -73,7 +95,9 @@ extension ModelRedis {
         guard let current else { return (.recovering, nil) }
         guard epoch == current.nonce else { return (.elsewhere(current.nonce), nil) }
         guard let line = issuers[issuer.outbox], line.start == issuer.start else { return (.displaced, nil) }
-        if let request = requests[commit.requestID], request.position.epoch == current.nonce {
+        if let request = requests[commit.requestID], request.position.epoch == current.nonce,
+            request.position.sequence <= sequence ?? 0
+        {
             return (.stored(request.position, registry), nil)
         }
         var parts: [UInt32: [UInt8]] = [:]
@@ -81,12 +105,16 @@ extension ModelRedis {
             let period = revocation.expiresAtSeconds / UInt32(limits.periodSeconds)
             RevocationCodec.encode(revocation, into: &parts[period, default: []])
         }
-        if parts.keys.contains(where: { hasLost($0, limits) }) {
-            nodesEpoch = nil
+        if let damage = damage(of: parts.keys.sorted(), limits) {
+            endEpoch(damage)
             return (.recovering, nil)
         }
         let record = RevocationCodec.encode(commit.revocations)
         let next = (sequence ?? 0) + 1
+        if current.isOpen, spoiledKeys.contains(.log) || log.last.map({ $0.sequence >= next }) ?? false {
+            endEpoch(.unreadable)
+            return (.recovering, nil)
+        }
         sequence = next
         if current.isOpen {
             log.append(LogItem(sequence: next, record: record))
@@ -103,18 +131,29 @@ extension ModelRedis {
         return (.stored(position, awaiting > 0 ? registry : Registry(entries: [])), message)
     }
 
-    /// Less is there than was written, though it has not expired.
-    private func hasLost(_ period: UInt32, _ limits: Limits) -> Bool {
-        let total = directory[period] ?? 0
-        let bytes = (0...total / limits.chunkBytes).reduce(0) { $0 + chunkBytes(ChunkName(period: period, number: $1)) }
-        let expiry = (Int64(period) + 1) * limits.periodSeconds + limits.retainSeconds
-        return bytes < total && Double(expiry) > Double(milliseconds) / 1000
+    /// Less is there than was written, though it has not expired; or what is there is no part of a live set.
+    private func damage(of periods: [UInt32], _ limits: Limits) -> EpochDamage? {
+        var chunks = Self.mostChunks
+        for period in periods {
+            let total = directory[period] ?? 0
+            let last = total / limits.chunkBytes
+            guard !spoiledPeriods.contains(period), last < chunks else { return .unreadable }
+            chunks -= last + 1
+            var bytes = 0
+            for number in 0...last {
+                guard let length = chunkLength(ChunkName(period: period, number: number)) else { return .unreadable }
+                bytes += length
+            }
+            let expiry = (Int64(period) + 1) * limits.periodSeconds + limits.retainSeconds
+            if bytes < total, Double(expiry) > Double(milliseconds) / 1000 { return .lost }
+        }
+        return nil
     }
 
     private mutating func keep(_ bytes: [UInt8], in period: UInt32, _ limits: Limits) {
         let total = (directory[period] ?? 0) + bytes.count
-        directory[period] = total
         let chunk = ChunkName(period: period, number: (total - bytes.count) / limits.chunkBytes)
+        directory[period] = total
         append(
             bytes, to: chunk,
             expiringAtSeconds: (Int64(period) + 1) * limits.periodSeconds + limits.retainSeconds)
@@ -133,7 +172,7 @@ extension ModelRedis {
     ) -> (reply: RenewReply, acknowledgement: Acknowledgement?) {
         guard let current, current.isOpen else { return (.recovering, nil) }
         if request.damagedEpoch == current.nonce {
-            nodesEpoch = nil
+            endEpoch(request.damage)
             return (.recovering, nil)
         }
         let head = sequence ?? 0
@@ -143,6 +182,10 @@ extension ModelRedis {
         var applied = stated
         var records: [[UInt8]] = []
         if applied < head {
+            if spoiledKeys.contains(.log) {
+                endEpoch(.unreadable)
+                return (.recovering, nil)
+            }
             let items = log.lazy.filter { $0.sequence > stated }.prefix(limits.recordsPerRenewal)
             for item in items {
                 applied += 1
@@ -174,6 +217,7 @@ extension ModelRedis {
         guard let current else { return .recovering }
         guard epoch == current.nonce else { return .elsewhere(current.nonce) }
         if current.isOpen { return .open }
+        if spoiledKeys.contains(.restored) { delete(.restored) }
         restored[issuer] = needed.joined(separator: ",")
         if !bound.isEmpty { restored[bound] = "" }
         for name in excused { restored["!" + name] = "" }

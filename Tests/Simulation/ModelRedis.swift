@@ -78,6 +78,14 @@ struct ModelRedis: Equatable, Sendable {
     var restored: [String: String] = [:]
     var issuers: [Nonce: IssuerLine] = [:]
     private(set) var requests: [String: Request] = [:]
+    /// The field of the registry that says why the epoch ended.
+    var damage: EpochDamage?
+    /// Keys that hold what no script writes, or are of another type.
+    private(set) var spoiledKeys: Set<Key> = []
+    /// Periods whose number of bytes in the directory is none.
+    private(set) var spoiledPeriods: Set<UInt32> = []
+    /// Chunks that are of another type.
+    private(set) var spoiledChunks: Set<ChunkName> = []
 
     init(runID: String) { self.runID = runID }
 
@@ -85,7 +93,8 @@ struct ModelRedis: Equatable, Sendable {
 
     /// What every script asks first.
     var current: Serving? {
-        guard let serving, serving.runID == runID, nodesEpoch == serving.nonce, directoryEpoch == serving.nonce,
+        guard spoiledKeys.isDisjoint(with: [.epoch, .sequence, .directory, .nodes]),
+            let serving, serving.runID == runID, nodesEpoch == serving.nonce, directoryEpoch == serving.nonce,
             sequence != nil
         else { return nil }
         return serving
@@ -103,25 +112,63 @@ struct ModelRedis: Equatable, Sendable {
         case .epoch: serving = nil
         case .sequence: sequence = nil
         case .log: log = []
-        case .directory: (directoryEpoch, directory) = (nil, [:])
-        case .nodes: (nodesEpoch, nodes) = (nil, [:])
+        case .directory: (directoryEpoch, directory, spoiledPeriods) = (nil, [:], [])
+        case .nodes: (nodesEpoch, nodes, damage) = (nil, [:], nil)
         case .restored: restored = [:]
         case .issuers: issuers = [:]
         }
+        spoiledKeys.remove(key)
     }
 
-    mutating func delete(_ chunk: ChunkName) { chunks[chunk] = nil }
+    mutating func delete(_ chunk: ChunkName) {
+        chunks[chunk] = nil
+        spoiledChunks.remove(chunk)
+    }
+
+    /// Puts something else in the place of a key.
+    mutating func spoil(_ key: Key) {
+        delete(key)
+        spoiledKeys.insert(key)
+    }
+
+    /// Puts something else in the place of a chunk, without an expiry.
+    mutating func spoil(_ chunk: ChunkName) {
+        chunks[chunk] = nil
+        spoiledChunks.insert(chunk)
+    }
+
+    /// Writes over a period's number of bytes: with what is no number, or with this one.
+    mutating func spoil(_ period: UInt32, with bytes: Int? = nil) {
+        directory[period] = bytes
+        if bytes == nil { spoiledPeriods.insert(period) } else { spoiledPeriods.remove(period) }
+    }
+
+    /// Writes over bytes of a chunk, or adds to it.
+    mutating func overwrite(_ chunk: ChunkName, at offset: Int, with bytes: [UInt8]) {
+        guard var written = chunks[chunk] else { return }
+        let end = min(offset + bytes.count, written.bytes.count)
+        written.bytes.replaceSubrange(min(offset, end)..<end, with: bytes)
+        chunks[chunk] = written
+    }
 
     mutating func deleteAll() {
         for key in Key.allCases { delete(key) }
         chunks = [:]
+        spoiledChunks = []
         requests = [:]
     }
 
     // MARK: Commands
 
     /// HGETALL of the directory.
-    var liveDirectory: LiveDirectory { LiveDirectory(epoch: directoryEpoch, bytes: directory) }
+    var liveDirectory: LiveDirectory {
+        LiveDirectory(epoch: directoryEpoch, bytes: directory, isReadable: spoiledPeriods.isEmpty)
+    }
+
+    /// A page as a node reads it; nil where a key of another type stands in its place.
+    mutating func readPage(_ page: LivePage) -> [UInt8]? {
+        spoiledChunks.contains(ChunkName(period: page.period, number: page.chunk)) ? nil : self.page(page)
+    }
 
     /// GETRANGE of a chunk.
     mutating func page(_ page: LivePage, count: Int = LivePage.pageBytes) -> [UInt8] {
@@ -143,7 +190,10 @@ struct ModelRedis: Equatable, Sendable {
         requests[id] = Request(position: position, expiry: milliseconds + seconds * 1000)
     }
 
-    func chunkBytes(_ name: ChunkName) -> Int { chunks[name]?.bytes.count ?? 0 }
+    /// Nil where a key of another type stands in its place.
+    func chunkLength(_ name: ChunkName) -> Int? {
+        spoiledChunks.contains(name) ? nil : chunks[name]?.bytes.count ?? 0
+    }
 
     /// APPEND, and EXPIREAT for what is new.
     mutating func append(_ bytes: [UInt8], to name: ChunkName, expiringAtSeconds expiry: Int64) {
@@ -171,5 +221,5 @@ struct ModelRedis: Equatable, Sendable {
     }
 
     /// The periods of which anything is known, in order.
-    var periods: [UInt32] { Set(chunks.keys.map(\.period)).union(directory.keys).sorted() }
+    var periods: [UInt32] { Set(chunks.keys.map(\.period)).union(directory.keys).union(spoiledPeriods).sorted() }
 }

@@ -121,7 +121,7 @@ final class SimulatedFollower {
         case .readDirectory:
             link.read({ $0.liveDirectory }) { [self] in answered($0) { feed.received($0, now: machine.now) } }
         case .read(let page):
-            link.read({ $0.page(page) }) { [self] in answered($0) { feed.received(page: $0, now: machine.now) } }
+            link.read({ $0.readPage(page) }) { [self] in answered($0) { feed.received(page: $0, now: machine.now) } }
         case .apply(let revocations): return apply(revocations)
         case .extend(let grant):
             lease.extend(grant)

@@ -109,7 +109,8 @@ final class SimulatedPublisher {
             }
         case .commit(let id, let commit, let epoch): send(id, commit, epoch)
         case .answer(let id, let outcome): answer(id, outcome)
-        case .begin(let over): begin(over: over)
+        case .begin(let over, let unreadable, let followsDamage):
+            begin(over: over, unreadable: unreadable, followsDamage: followsDamage)
         case .persistEpoch(let epoch):
             outbox.enter(epoch) { [self] isDurable in
                 perform(isDurable ? writer.persistedEpoch(epoch, now: now) : writer.runFailed(now: now))
@@ -121,7 +122,7 @@ final class SimulatedPublisher {
         case .readDirectory:
             link.read({ $0.liveDirectory }) { [self] in answered($0) { writer.received($0, now: now) } }
         case .read(let page):
-            link.read({ $0.page(page) }) { [self] in
+            link.read({ $0.readPage(page) }) { [self] in
                 answered($0) { writer.received(page: $0, now: machine.now) }
             }
         case .restore(let revocations, let epoch):
@@ -181,16 +182,20 @@ final class SimulatedPublisher {
             }, answer: answer)
     }
 
-    private func begin(over: Epoch?) {
+    private func begin(over: Epoch?, unreadable: [UInt32], followsDamage: Bool) {
         link.read({ _ in true }) { [self] facts in
             guard case .success = facts else { return runFailed() }
             let nonce = world.nonce()
             let (world, limits, lease) = (world, world.settings.limits, world.settings.leaseMilliseconds)
             link.evaluate({ redis in
-                let reply = redis.data.begin(nonce: nonce, over: over, leaseMilliseconds: lease, limits)
-                if reply.isNew { world.history.began(nonce, at: redis) }
+                let reply = redis.data.begin(
+                    nonce: nonce, over: over, leaseMilliseconds: lease, followsDamage: followsDamage,
+                    unreadable: unreadable, limits)
+                if reply?.isNew == true { world.history.began(nonce, at: redis) }
                 return reply
-            }) { [self] in answered($0) { writer.begun($0, now: now) } }
+            }) { [self] in
+                answered($0) { $0.map { writer.begun($0, now: now) } ?? writer.mayNotBegin(now: now) }
+            }
         }
     }
 

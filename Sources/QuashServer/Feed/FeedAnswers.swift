@@ -8,6 +8,23 @@ struct FeedAnswerError: Error, CustomStringConvertible {
     var description: String { "the script \(script.name) answered something else than expected" }
 }
 
+extension Error {
+    /// Whether the data of the feed may be why Redis refused a step, or answered what makes no sense. What Redis
+    /// is not ready for (`LOADING`, `BUSY`, `OOM`, `READONLY`) passes, and a right that is missing (`NOPERM`) says
+    /// nothing of the data.
+    var isRefusal: Bool {
+        if self is FeedAnswerError { return true }
+        return ["ERR", "WRONGTYPE"].contains((self as? RedisError)?.serverPrefix)
+    }
+}
+
+extension Result<RESPValue, RedisError> {
+    /// The answer about a page of the live set: null where a key of another type stands in its place.
+    var page: Self {
+        if case .failure(let error) = self, error.serverPrefix == "WRONGTYPE" { .success(.null) } else { self }
+    }
+}
+
 /// Reads the parts of a script's answer, in order.
 private struct AnswerReader {
     let script: RedisScript
@@ -65,15 +82,34 @@ extension LiveDirectory {
         }
         var epoch: Epoch?
         var bytes: [UInt32: Int] = [:]
+        var isReadable = true
         for index in stride(from: 0, to: parts.count, by: 2) {
             let name = parts[index].text ?? ""
             if name == "epoch" {
                 epoch = parts[index + 1].text.flatMap { Epoch($0) }
-            } else if let period = UInt32(name), let total = parts[index + 1].integer, total >= 0 {
+            } else if let period = UInt32(name), "\(period)" == name, let total = parts[index + 1].integer, total >= 0 {
                 bytes[period] = Int(total)
+            } else {
+                isReadable = false
             }
         }
-        self.init(epoch: epoch, bytes: bytes)
+        self.init(epoch: epoch, bytes: bytes, isReadable: isReadable)
+    }
+}
+
+/// What the `begin` script answers.
+enum BeginAnswer: Equatable {
+    case epoch(BeginReply)
+    /// The last epoch ended because its data was damaged, and none is begun before the caller has waited.
+    case damaged(EpochDamage)
+
+    init(_ value: RESPValue) throws(FeedAnswerError) {
+        var answer = try AnswerReader(value, of: FeedScript.begin)
+        if try answer.text() == "damaged" {
+            self = .damaged(EpochDamage(rawValue: try answer.text()) ?? .unreadable)
+        } else {
+            self = .epoch(try BeginReply(value))
+        }
     }
 }
 
@@ -107,13 +143,15 @@ extension BeginReply {
         let isNew = try answer.integer() == 1
         let lease = try answer.integer()
         let fence = try answer.integer()
+        let damage = try answer.text()
         guard state == "open" || state == "restoring", Registry.leases.contains(lease),
             (0...3600).contains(fence)
         else {
             throw FeedAnswerError(script: FeedScript.begin)
         }
         self.init(
-            epoch: epoch, isOpen: state == "open", lease: .milliseconds(lease), fence: .seconds(fence), isNew: isNew)
+            epoch: epoch, isOpen: state == "open", lease: .milliseconds(lease), fence: .seconds(fence), isNew: isNew,
+            damage: damage.isEmpty ? nil : EpochDamage(rawValue: damage) ?? .unreadable)
     }
 }
 

@@ -293,6 +293,7 @@ final class FeedFollower {
         lease.extend(grant)
         let position = feed.position
         status.update {
+            $0.halted = nil
             $0.renewed = grant.sent
             $0.head = position?.sequence ?? 0
         }
@@ -360,7 +361,7 @@ final class FeedFollower {
 
     private func read(_ page: LivePage) {
         client?.send(FeedScript.pageCommand(page), timeout: Self.answerTimeout) { [weak self] result in
-            self?.answered(result, as: { $0.bytes ?? [] }) { [weak self] bytes in
+            self?.answered(result.page, as: { $0.bytes }) { [weak self] bytes in
                 guard let self else { return }
                 perform(feed.received(page: bytes, now: clock()))
             }
@@ -377,7 +378,7 @@ final class FeedFollower {
             use(try decode(try result.get()))
         } catch {
             log.record(.feedUnanswered, ["error": "\(error)"])
-            if client?.isUp == true { perform(feed.failed(now: clock())) }
+            if client?.isUp == true { perform(feed.failed(isRefused: error.isRefusal, now: clock())) }
         }
     }
 
@@ -397,6 +398,8 @@ final class FeedFollower {
         case .unreadable(let error):
             status.update { $0.halted = "\(error)" }
             log.record(.feedUnreadable, ["error": "\(error)"])
+        case .refused:
+            log.record(.feedRefused)
         case .malformedMessage:
             log.record(.feedForeignMessage)
         }

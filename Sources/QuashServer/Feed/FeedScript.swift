@@ -49,17 +49,19 @@ enum FeedScript {
         [
             text(node), text(request.position?.epoch.description ?? ""), text(request.position?.sequence ?? 0),
             text(lease.wholeMilliseconds), text(request.damagedEpoch?.description ?? ""), text(figures.text),
-            text(maxRecordsPerRenewal), text(request.acknowledges ? 1 : 0),
+            text(maxRecordsPerRenewal), text(request.acknowledges ? 1 : 0), text(request.damage.rawValue),
         ]
     }
 
     static func beginArguments(
-        nonce: Epoch, lease: Duration, fence: Duration = .zero, over: Epoch? = nil
+        nonce: Epoch, lease: Duration, fence: Duration = .zero, over: Epoch? = nil, followsDamage: Bool = true,
+        unreadable: [UInt32] = []
     ) -> [[UInt8]] {
         [
             text(nonce), text(LivePage.periodSeconds), text(LivePage.chunkBytes), text(horizonPeriods),
             text(retainSeconds), text(lease.wholeMilliseconds), text(fence.components.seconds),
-            text(over?.description ?? ""),
+            text(over?.description ?? ""), text(followsDamage ? 1 : 0),
+            text(unreadable.map(String.init).joined(separator: ",")),
         ]
     }
 

@@ -29,6 +29,8 @@ final class RevocationPublisher {
     private var writer: FeedWriter
     private var answers: [FeedWriter.ID: Answer] = [:]
     private var timer: Timer?
+    /// Told whenever that may have changed: whether nothing could be committed when it was last tried a few times.
+    var failing: (Bool) -> Void = { _ in }
 
     /// Called whenever commits go to another epoch, or to the same one on another connection.
     var entered: (Epoch, _ lease: Duration, _ fence: Duration) -> Void = { _, _, _ in }
@@ -49,7 +51,8 @@ final class RevocationPublisher {
         self.maxClockDeviation = maxClockDeviation
         self.metrics = metrics
         self.log = log
-        writer = FeedWriter(settings: settings, entered: outbox.enteredEpochs, now: .now)
+        writer = FeedWriter(
+            settings: settings, entered: outbox.enteredEpochs, now: .now, seed: .random(in: .min ... .max))
         timer = Timer(on: loop) { [weak self] in
             guard let self else { return }
             perform(writer.deadlineReached(now: .now))
@@ -140,6 +143,7 @@ final class RevocationPublisher {
 
     private func perform(_ actions: [FeedWriter.Action]) {
         for action in actions { perform(action) }
+        failing(writer.isFailing)
     }
 
     private func perform(_ action: FeedWriter.Action) {
@@ -153,7 +157,8 @@ final class RevocationPublisher {
             let result = Self.result(outcome)
             metrics.committed(isStored: (try? result.get()) != nil)
             answers.removeValue(forKey: id)?(result)
-        case .begin(let over): begin(over: over)
+        case .begin(let over, let unreadable, let followsDamage):
+            begin(over: over, unreadable: unreadable, followsDamage: followsDamage)
         case .persistEpoch(let epoch):
             outbox.enter(epoch) { [home, this = LoopBound(self)] isDurable in
                 home.submit { _ in this.value.persisted(epoch, isDurable) }
@@ -171,7 +176,9 @@ final class RevocationPublisher {
                 $0.received($1, now: .now)
             }
         case .read(let page):
-            run(FeedScript.pageCommand(page), as: { $0.bytes ?? [] }) { $0.received(page: $1, now: ClockReading.now()) }
+            client.send(FeedScript.pageCommand(page), timeout: Self.timeout) { [weak self] in
+                self?.answered($0.page, { $0.bytes }) { $0.received(page: $1, now: ClockReading.now()) }
+            }
         case .restore(let revocations, let epoch):
             revoke(FeedWriter.Commit(revocations: revocations), epoch) { publisher, result in
                 switch result {
@@ -204,7 +211,7 @@ final class RevocationPublisher {
             case .success(let reply): publisher.perform(publisher.writer.committed(id, reply, now: .now))
             case .failure(let error):
                 publisher.log.record(.commitUncertain, ["error": "\(error)"])
-                publisher.perform(publisher.writer.commitFailed(id, now: .now))
+                publisher.perform(publisher.writer.commitFailed(id, isRefused: error.isRefusal, now: .now))
             }
         }
     }
@@ -234,7 +241,7 @@ final class RevocationPublisher {
 
     /// In a Redis that may not hold revocations, or by a clock that may be wrong, no epoch is begun. The two commands
     /// go over one connection: if it is lost between them, the second fails.
-    private func begin(over: Epoch?) {
+    private func begin(over: Epoch?, unreadable: [UInt32], followsDamage: Bool) {
         client.readServerFacts(timeout: Self.timeout) { [weak self] result in
             guard let self else { return }
             do {
@@ -247,12 +254,14 @@ final class RevocationPublisher {
                 let nonce = Epoch.random()
                 run(
                     FeedScript.begin,
-                    FeedScript.beginArguments(nonce: nonce, lease: lease, fence: writer.settings.fence, over: over),
-                    as: BeginReply.init
-                ) {
-                    [log] in
-                    if $1.isNew { log.record(.epochBegun, ["epoch": "\($1.epoch)"]) }
-                    return $0.begun($1, now: .now)
+                    FeedScript.beginArguments(
+                        nonce: nonce, lease: lease, fence: writer.settings.fence, over: over,
+                        followsDamage: followsDamage, unreadable: unreadable),
+                    as: BeginAnswer.init
+                ) { [log] in
+                    guard case .epoch(let reply) = $1 else { return $0.mayNotBegin(now: .now) }
+                    if reply.isNew { log.record(.epochBegun, ["epoch": "\(reply.epoch)"]) }
+                    return $0.begun(reply, now: .now)
                 }
             } catch {
                 runFailed(error)
@@ -290,7 +299,7 @@ final class RevocationPublisher {
     /// A connection that was lost says so by itself.
     private func runFailed(_ error: any Error) {
         log.record(.feedNotRestored, ["error": "\(error)"])
-        if client.isUp { perform(writer.runFailed(now: .now)) }
+        if client.isUp { perform(writer.runFailed(isRefused: error.isRefusal, now: .now)) }
     }
 
     private func report(_ event: FeedWriter.Event) {
@@ -304,6 +313,9 @@ final class RevocationPublisher {
             log.record(.epochWaiting, ["waiting_for": "\(names.joined(separator: " "))"])
         case .tooSoon(let epoch):
             log.record(.epochFenced, ["epoch": "\(epoch)"])
+        case .damaged(let how):
+            log.record(.epochDamaged, ["cause": "\(how.rawValue)"])
+            metrics.damaged(how)
         case .superseded(let epoch):
             log.record(.epochSuperseded, ["epoch": "\(epoch)"])
         }

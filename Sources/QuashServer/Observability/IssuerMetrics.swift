@@ -26,6 +26,9 @@ package final class IssuerMetrics: Sendable {
     private let commits = MetricFamily<Counter>(
         "quash_commits_total", "Revocations that were asked for, by whether they are known to be stored.",
         labels: ["result"])
+    private let damages = MetricFamily<Counter>(
+        "quash_epochs_damaged_total", "Epochs that this issuer began because the data of the last was damaged.",
+        labels: ["cause"])
     private let confirmations = MetricFamily<Histogram>(
         "quash_confirm_duration_seconds", "From the commit of a revocation to its confirmation.",
         bounds: [
@@ -48,6 +51,7 @@ package final class IssuerMetrics: Sendable {
     private let reuseDetections: Counter
     private let stored: Counter
     private let failed: Counter
+    private let damaged: [Counter]
     private let confirmed: Histogram
     private let confirmedCount: Counter
     private let unconfirmedCount: Counter
@@ -60,6 +64,7 @@ package final class IssuerMetrics: Sendable {
         reuseDetections = reuses.cell()
         stored = commits.cell("stored")
         failed = commits.cell("failed")
+        damaged = EpochDamage.allCases.map { [damages] in damages.cell($0.rawValue) }
         confirmed = confirmations.cell()
         confirmedCount = outcomes.cell("confirmed")
         unconfirmedCount = outcomes.cell("unconfirmed")
@@ -95,6 +100,12 @@ package final class IssuerMetrics: Sendable {
     /// What was to be revoked is stored, or not known to be.
     package func committed(isStored: Bool) { (isStored ? stored : failed).increment() }
 
+    /// An epoch was begun because the data of the last was damaged.
+    func damaged(_ how: EpochDamage) {
+        guard let index = EpochDamage.allCases.firstIndex(of: how) else { return }
+        damaged[index].increment()
+    }
+
     /// A revocation was confirmed this long after its commit.
     package func confirmed(after duration: Duration) {
         confirmed.record(duration)
@@ -114,6 +125,6 @@ package final class IssuerMetrics: Sendable {
     package func usesKeys(writtenAt seconds: Int64) { keyFileModified.set(Double(seconds)) }
 
     package var sources: [any MetricSource] {
-        [sessions, refreshes, reuses, commits, confirmations, outcomes, nodes, keyFile]
+        [sessions, refreshes, reuses, commits, damages, confirmations, outcomes, nodes, keyFile]
     }
 }

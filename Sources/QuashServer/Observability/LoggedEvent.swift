@@ -34,6 +34,7 @@ package enum LoggedEvent: String, CaseIterable, Sendable {
     case feedDamaged = "feed.damaged"
     case feedRecovering = "feed.recovering"
     case feedUnreadable = "feed.unreadable"
+    case feedRefused = "feed.refused"
     case feedForeignMessage = "feed.foreign_message"
     case feedRestoring = "feed.restoring"
     case feedNotRestored = "feed.not_restored"
@@ -41,6 +42,7 @@ package enum LoggedEvent: String, CaseIterable, Sendable {
     case commitUncertain = "commit.uncertain"
     case epochBegun = "epoch.begun"
     case epochOpened = "epoch.opened"
+    case epochDamaged = "epoch.damaged"
     case epochWaiting = "epoch.waiting"
     case epochFenced = "epoch.fenced"
     case epochSuperseded = "epoch.superseded"
@@ -72,8 +74,8 @@ package enum LoggedEvent: String, CaseIterable, Sendable {
         case .adminListenerFailed, .loopFailed, .redisUnfit, .indexFull, .indexCut, .feedUnreadable, .outboxFull,
             .outboxBehind, .outboxLost:
             .critical
-        case .reloadRefused, .signingKept, .clockWrong, .feedDamaged, .epochSuperseded, .issuerUnnamed, .issuerRefused,
-            .outboxDamaged, .outboxBehindRedis:
+        case .reloadRefused, .signingKept, .clockWrong, .feedDamaged, .feedRefused, .epochDamaged, .epochSuperseded,
+            .issuerUnnamed, .issuerRefused, .outboxDamaged, .outboxBehindRedis:
             .error
         case .settingFixed, .keysFailed, .redisUnreachable, .redisSilent, .redisAtRisk, .subscriptionLost,
             .feedUnanswered, .feedForeignMessage, .feedNotRestored, .commitUncertain, .epochWaiting, .epochFenced,
@@ -122,7 +124,9 @@ package enum LoggedEvent: String, CaseIterable, Sendable {
         case .feedResync: "reading the live set"
         case .feedDamaged: "the live set in redis lost data: asking the issuers to restore it"
         case .feedRecovering: "no epoch is open: waiting for an issuer"
-        case .feedUnreadable: "the feed holds an entry that cannot be read: this node refuses every token"
+        case .feedUnreadable:
+            "the feed holds an entry that cannot be read: refusing every token until the issuers restored the feed"
+        case .feedRefused: "redis refuses the same step again and again: asking the issuers to restore the feed"
         case .feedForeignMessage: "something else is published on the feed's channel"
         case .feedRestoring: "redis lacks revocations: restoring them"
         case .feedNotRestored: "the feed is not restored yet"
@@ -130,6 +134,7 @@ package enum LoggedEvent: String, CaseIterable, Sendable {
         case .commitUncertain: "a revocation is not known to be stored"
         case .epochBegun: "began a new epoch"
         case .epochOpened: "the epoch is open"
+        case .epochDamaged: "the data of the last epoch was damaged: restoring it"
         case .epochWaiting: "no lease is granted before every issuer has restored the feed"
         case .epochFenced:
             "this redis serves another epoch, and may be an old master: waiting until that would be fenced"

@@ -26,6 +26,7 @@ public final class Issuer: Sendable {
     private let endsToReplay = Locked<Int?>(nil)
     /// What keeps this issuer from committing, or what its outbox has lost.
     private let outboxProblem = Locked<String?>(nil)
+    private let cannotCommit = Atomic(false)
     private let unnamedIssuers = Locked(UnnamedIssuers())
     private let metrics = IssuerMetrics()
     private let certificateExpiry: Int64?
@@ -148,6 +149,7 @@ public final class Issuer: Sendable {
         }
         observer.issuersRead = { [weak registrar] in registrar?.observed($0, isCaughtUp: $1) }
         publisher.opened = { [weak observer] in observer?.read { _ in } }
+        publisher.failing = { [weak self] in self?.cannotCommit.store($0, ordering: .relaxed) }
         let mint = try TokenMint(issuer: common.issuerURL, audience: common.audience, keys: keys, pool: pool)
         let keySet = try KeySet(keys.map { JSONWebKey($0.publicKey) })
         var policy = TokenPolicy(types: [.access, .refresh])
@@ -212,6 +214,9 @@ public final class Issuer: Sendable {
         feed.health + [
             HealthCheck("outbox", problem: outboxProblem.withLock { $0 }),
             HealthCheck("issuers", problem: issuersProblem), HealthCheck("sessions", problem: sessionsProblem),
+            HealthCheck(
+                "commits",
+                problem: cannotCommit.load(ordering: .relaxed) ? "redis stores nothing: see the log" : nil),
             HealthCheck(
                 "draining", problem: isDraining.load(ordering: .relaxed) ? "this issuer is shutting down" : nil),
         ]

@@ -1,4 +1,5 @@
--- renew(node, epoch, applied, lease ms, damaged epoch, version, most records, 1 when somebody waits): the safety path.
+-- renew(node, epoch, applied, lease ms, damaged epoch, version, most records, 1 when somebody waits, what is damaged):
+-- the safety path.
 -- Answers {'recovering'}, {'elsewhere', epoch, head}, {'gap', epoch, head} or
 -- {'entries', epoch, head, lease ms granted or 0, record, ...} with every commit after `applied`, in order.
 --
@@ -6,21 +7,20 @@
 -- with it: a master that may not write (min-replicas-to-write) grants nothing.
 -- KEYS[1] is the registry, the only key that a validator may write.
 if state ~= 'open' then return {'recovering'} end
-if ARGV[5] == nonce then
-  -- The live set lost data. The epoch ends here, and an issuer opens the next. A report about an epoch that is over
-  -- says nothing of this one: else each of many nodes that found the same damage would end an epoch.
-  redis.call('HDEL', KEYS[1], 'epoch')
-  return {'recovering'}
-end
-local head = tonumber(redis.call('GET', '{quash}:seq'))
+-- The data is damaged. The epoch ends here, and an issuer opens the next. A report about an epoch that is over says
+-- nothing of this one: else each of many nodes that found the same damage would end an epoch.
+if ARGV[5] == nonce then return end_epoch(ARGV[9]) end
 local applied = tonumber(ARGV[3])
 if ARGV[2] ~= nonce or applied > head then return {'elsewhere', nonce, decimal(head)} end
 local reply = {'entries', nonce, decimal(head), '0'}
 if applied < head then
-  local items = redis.call('XRANGE', '{quash}:log', decimal(applied + 1) .. '-0', '+', 'COUNT', ARGV[7])
+  local items = read('XRANGE', '{quash}:log', decimal(applied + 1) .. '-0', '+', 'COUNT', ARGV[7])
+  if not items then return end_epoch('unreadable') end
   for _, item in ipairs(items) do
     applied = applied + 1
     if item[1] ~= decimal(applied) .. '-0' then return {'gap', nonce, decimal(head)} end
+    -- No commit is that long. An answer made of such would be more than a node takes.
+    if #item[2][2] > 8192 then return end_epoch('unreadable') end
     reply[#reply + 1] = item[2][2]
   end
   if #items == 0 then return {'gap', nonce, decimal(head)} end
@@ -28,8 +28,8 @@ end
 if applied == head then
   reply[4] = decimal(math.min(tonumber(ARGV[4]), lease))
   -- Tells this grant from the node's others, also when the clock is set back; for how long it holds, no issuer asks it.
-  local before = string.match(redis.call('HGET', KEYS[1], ARGV[1]) or '', '^%d+ (%d+) ')
-  local granted = math.max(clock(), (tonumber(before) or 0) + 1)
+  local before = number(string.match(redis.call('HGET', KEYS[1], ARGV[1]) or '', '^%d+ (%d+) ')) or 0
+  local granted = math.max(clock(), (before < 281474976710655 and before or 0) + 1)
   redis.call('HSET', KEYS[1], ARGV[1], ARGV[3] .. ' ' .. decimal(granted) .. ' ' .. reply[4] .. ' ' .. ARGV[6])
 end
 -- What the registry says now, to the issuers that wait for it. It may be lost: they read the registry too.

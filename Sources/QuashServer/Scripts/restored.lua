@@ -9,6 +9,8 @@
 if not nonce then return {'recovering'} end
 if ARGV[1] ~= nonce then return {'elsewhere', nonce} end
 if state == 'open' then return {'open'} end
+-- Of another type it says nothing. Who has said something waits, and says it again.
+if not read('HLEN', '{quash}:restored') then redis.call('DEL', '{quash}:restored') end
 redis.call('HSET', '{quash}:restored', ARGV[2], ARGV[3])
 if ARGV[5] ~= '' then redis.call('HSET', '{quash}:restored', ARGV[5], '') end
 for name in string.gmatch(ARGV[4], '[^,]+') do redis.call('HSET', '{quash}:restored', '!' .. name, '') end

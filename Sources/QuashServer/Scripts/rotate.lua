@@ -19,19 +19,20 @@ local function answer(outcome)
   return session
 end
 if field.ended then return answer('ended') end
+-- Read before the first write, which nothing undoes.
+local access, spent = tonumber(field.access) or 0, tonumber(field.spent) or 0
+local refresh = tonumber(field.refresh)
 if field.current == ARGV[1] then
   redis.call('HSET', KEYS[1], 'current', ARGV[2], 'parent', ARGV[1], 'rotated', ARGV[3], 'kid', ARGV[5],
     'lifetimes', ARGV[9], 'spent', string.format('%.0f', now))
   -- The latest stays, so that a shorter lifetime does not make an older token forgotten too soon. A session that says
   -- nothing of its refresh tokens was begun by the first version, and goes on saying nothing.
-  if tonumber(ARGV[8]) > tonumber(field.access or 0) then redis.call('HSET', KEYS[1], 'access', ARGV[8]) end
-  if field.refresh and tonumber(ARGV[10]) > tonumber(field.refresh) then
-    redis.call('HSET', KEYS[1], 'refresh', ARGV[10])
-  end
+  if tonumber(ARGV[8]) > access then redis.call('HSET', KEYS[1], 'access', ARGV[8]) end
+  if refresh and tonumber(ARGV[10]) > refresh then redis.call('HSET', KEYS[1], 'refresh', ARGV[10]) end
   redis.call('EXPIREAT', KEYS[1], ARGV[6])
   return answer('rotated')
 end
-if field.parent == ARGV[1] and now - tonumber(field.spent) < tonumber(ARGV[4]) then
+if field.parent == ARGV[1] and now - spent < tonumber(ARGV[4]) then
   return answer('replayed')
 end
 redis.call('HSET', KEYS[1], 'ended', ARGV[3])

@@ -25,6 +25,7 @@ import Testing
         #expect(twins.answers.filter { $0 == "stored" }.count > 80)
         #expect(twins.answers.filter { $0 == "gap" }.count > 3)
         #expect(twins.answers.filter { $0 == "lost" }.count > 3)
+        #expect(twins.answers.filter { $0 == "too soon" }.count > 3)
     }
 }
 
@@ -84,6 +85,7 @@ private final class TwinRedis {
         case 35, 36: try read()
         case 37: try trim()
         case 38: try register()
+        case 39: try spoil()
         default: try lose()
         }
     }
@@ -91,11 +93,18 @@ private final class TwinRedis {
     private func begin() throws {
         let nonce = nonces.randomElement(using: &random)!
         let lease = Int64.random(in: 1...6000, using: &random)
-        var arguments = FeedScript.beginArguments(nonce: nonce, lease: .milliseconds(lease))
+        let followsDamage = Bool.random(using: &random)
+        let unreadable = Array(model.periods.shuffled(using: &random).prefix(Int.random(in: 0...2, using: &random)))
+        var arguments = FeedScript.beginArguments(
+            nonce: nonce, lease: .milliseconds(lease), followsDamage: followsDamage, unreadable: unreadable)
         arguments[2] = FeedScript.text(limits.chunkBytes)
-        let reply = try BeginReply(script.caller.eval(FeedScript.begin, arguments))
-        #expect(reply == model.begin(nonce: nonce, leaseMilliseconds: lease, limits))
-        if reply.isNew { nonces.append(nonce) }
+        let answer = try BeginAnswer(script.caller.eval(FeedScript.begin, arguments))
+        let cause = model.damage
+        let expected = model.begin(
+            nonce: nonce, leaseMilliseconds: lease, followsDamage: followsDamage, unreadable: unreadable, limits)
+        #expect(answer == expected.map { .epoch($0) } ?? .damaged(cause ?? .lost))
+        if expected == nil { answers.append("too soon") }
+        if case .epoch(let reply) = answer, reply.isNew { nonces.append(nonce) }
     }
 
     /// Most often the epoch that is there.
@@ -174,11 +183,12 @@ private final class TwinRedis {
         let request = RenewRequest(
             position: isNowhere ? nil : FeedPosition(epoch: epoch(), sequence: stated),
             damagedEpoch: Int.random(in: 0..<30, using: &random) == 0 ? epoch() : nil,
+            damage: EpochDamage.allCases.randomElement(using: &random)!,
             acknowledges: Bool.random(using: &random))
         let lease = Int64.random(in: 1...6000, using: &random)
         let reply = try script.renew(
-            node, at: request.position, damagedEpoch: request.damagedEpoch, acknowledges: request.acknowledges,
-            lease: .milliseconds(lease), most: limits.recordsPerRenewal)
+            node, at: request.position, damagedEpoch: request.damagedEpoch, damage: request.damage,
+            acknowledges: request.acknowledges, lease: .milliseconds(lease), most: limits.recordsPerRenewal)
         let before = model.nodes[node]?.grantedMilliseconds ?? 0
         let (expected, acknowledgement) = model.renew(
             node, request, leaseMilliseconds: lease, version: BuildVersion.current, limits)
@@ -238,6 +248,38 @@ private final class TwinRedis {
         model.log = model.log.suffix(1)
     }
 
+    /// Writes what no script writes.
+    private func spoil() throws {
+        let chunks = model.chunks.keys.sorted { ($0.period, $0.number) < ($1.period, $1.number) }
+        switch Int.random(in: 0..<4, using: &random) {
+        case 0:
+            let key = ModelRedis.Key.allCases.randomElement(using: &random)!
+            try replace(Self.name(key))
+            model.spoil(key)
+        case 1:
+            guard let chunk = chunks.randomElement(using: &random) else { return }
+            try replace("\(FeedScript.directoryKey):\(chunk.period):\(chunk.number)")
+            model.spoil(chunk)
+        case 2:
+            guard let period = model.directory.keys.sorted().randomElement(using: &random) else { return }
+            let bytes = [nil, 0, 1 << 52].randomElement(using: &random)!
+            try script.caller.call("HSET", FeedScript.directoryKey, "\(period)", bytes.map { "\($0)" } ?? "x")
+            model.spoil(period, with: bytes)
+        default:
+            guard let head = model.sequence, model.current?.isOpen == true, !model.spoiledKeys.contains(.log) else {
+                return
+            }
+            try script.caller.call("XADD", "{quash}:log", "\(head + 2)-0", "r", "x")
+            model.log.append(ModelRedis.LogItem(sequence: head + 2, record: Array("x".utf8)))
+        }
+    }
+
+    /// No key of the feed is a set.
+    private func replace(_ key: String) throws {
+        try script.caller.call("DEL", key)
+        try script.caller.call("EVAL", "return redis.call('SADD', KEYS[1], 'x')", "1", key)
+    }
+
     private func lose() throws {
         switch Int.random(in: 0..<6, using: &random) {
         case 0:
@@ -290,6 +332,7 @@ private struct RealRedis: Equatable {
     var epoch: String?
     var sequence: String?
     var log: [String: [UInt8]] = [:]
+    var isLogSpoiled = false
     var live: [String: String] = [:]
     var chunks: [String: [UInt8]] = [:]
     var expiries: [String: Int64] = [:]
@@ -299,14 +342,20 @@ private struct RealRedis: Equatable {
     var requests: [String: String] = [:]
 
     init(_ caller: RedisCaller) throws {
+        func type(_ key: String) throws -> String? { try caller.call("TYPE", key).text }
         func hash(_ key: String) throws -> [String: String] {
+            guard try type(key) != "set" else { return ["a set": ""] }
             let parts = try caller.call("HGETALL", key).elements?.compactMap(\.text) ?? []
             return Dictionary(
                 uniqueKeysWithValues: stride(from: 0, to: parts.count, by: 2).map { (parts[$0], parts[$0 + 1]) })
         }
-        epoch = try caller.call("GET", "{quash}:epoch").text
-        sequence = try caller.call("GET", "{quash}:seq").text
-        for item in try caller.call("XRANGE", "{quash}:log", "-", "+").elements ?? [] {
+        func string(_ key: String) throws -> String? {
+            try type(key) == "set" ? "a set" : caller.call("GET", key).text
+        }
+        epoch = try string("{quash}:epoch")
+        sequence = try string("{quash}:seq")
+        isLogSpoiled = try type("{quash}:log") == "set"
+        for item in isLogSpoiled ? [] : try caller.call("XRANGE", "{quash}:log", "-", "+").elements ?? [] {
             let parts = item.elements ?? []
             log[parts.first?.text ?? ""] = parts.last?.elements?.last?.bytes
         }
@@ -315,7 +364,9 @@ private struct RealRedis: Equatable {
         restored = try hash("{quash}:restored")
         issuers = try hash("{quash}:issuers")
         for key in try caller.call("KEYS", "{quash}:*").elements?.compactMap(\.text) ?? [] {
-            if key.hasPrefix("{quash}:live:") {
+            if key.hasPrefix("{quash}:live:"), try type(key) == "set" {
+                chunks[key] = Array("a set".utf8)
+            } else if key.hasPrefix("{quash}:live:") {
                 chunks[key] = try caller.call("GET", key).bytes
                 expiries[key] = try caller.call("EXPIRETIME", key).integer
             } else if key.hasPrefix("{quash}:request:") {
@@ -328,10 +379,16 @@ private struct RealRedis: Equatable {
         epoch = model.serving.map {
             "\($0.nonce) \($0.runID) \($0.isOpen ? "open" : "restoring") \($0.leaseMilliseconds) 0"
         }
-        sequence = model.sequence.map { "\($0)" }
+        if model.spoiledKeys.contains(.epoch) { epoch = "a set" }
+        sequence = model.spoiledKeys.contains(.sequence) ? "a set" : model.sequence.map { "\($0)" }
+        isLogSpoiled = model.spoiledKeys.contains(.log)
         for item in model.log { log["\(item.sequence)-0"] = item.record }
         for (period, bytes) in model.directory { live["\(period)"] = "\(bytes)" }
         live["epoch"] = model.directoryEpoch?.description
+        for period in model.spoiledPeriods { live["\(period)"] = "x" }
+        for name in model.spoiledChunks {
+            chunks["{quash}:live:\(name.period):\(name.number)"] = Array("a set".utf8)
+        }
         for (name, chunk) in model.chunks {
             let key = "{quash}:live:\(name.period):\(name.number)"
             chunks[key] = chunk.bytes
@@ -341,8 +398,12 @@ private struct RealRedis: Equatable {
             nodes[node] = "\(grant.applied) \(grant.grantedMilliseconds) \(grant.leaseMilliseconds) \(grant.version)"
         }
         nodes["epoch"] = model.nodesEpoch?.description
+        nodes["damaged"] = model.damage?.rawValue
         restored = model.restored
         for (outbox, line) in model.issuers { issuers["\(outbox)"] = "\(line.start) \(line.count) \(line.name)" }
+        if model.spoiledKeys.contains(.directory) { live = ["a set": ""] }
+        if model.spoiledKeys.contains(.nodes) { nodes = ["a set": ""] }
+        if model.spoiledKeys.contains(.restored) { restored = ["a set": ""] }
         for (id, request) in model.requests {
             requests["{quash}:request:\(id)"] = "\(request.position.epoch) \(request.position.sequence)"
         }

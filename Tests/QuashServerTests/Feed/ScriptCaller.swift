@@ -77,10 +77,11 @@ struct ScriptCaller {
 
     /// - Parameter most: records in one answer.
     func renew(
-        _ node: String = "node/1", at position: FeedPosition?, damagedEpoch: Epoch? = nil, acknowledges: Bool = false,
-        lease: Duration = .seconds(5), most: Int? = nil
+        _ node: String = "node/1", at position: FeedPosition?, damagedEpoch: Epoch? = nil, damage: EpochDamage = .lost,
+        acknowledges: Bool = false, lease: Duration = .seconds(5), most: Int? = nil
     ) throws -> RenewReply {
-        let request = RenewRequest(position: position, damagedEpoch: damagedEpoch, acknowledges: acknowledges)
+        let request = RenewRequest(
+            position: position, damagedEpoch: damagedEpoch, damage: damage, acknowledges: acknowledges)
         var arguments = FeedScript.renewArguments(node: node, request, lease: lease)
         if let most { arguments[6] = FeedScript.text(most) }
         return try RenewReply(caller.eval(FeedScript.renew, arguments))

@@ -1,0 +1,27 @@
+/// Data that is damaged ends its epoch, as data that is gone does: the outboxes have all that it held.
+extension FeedWriter {
+    /// Whether nothing could be committed when it was last tried a few times.
+    public var isFailing: Bool { failures.isReached }
+
+    mutating func failed(_ isRefused: Bool, _ now: BootInstant) -> [Action]? {
+        guard failures.failed(isRefused: isRefused), let epoch else { return nil }
+        return end(epoch, because: .refused, now: now)
+    }
+
+    /// The data of `epoch` is damaged. If that is where commits go, it ends with the next that begins, in which the
+    /// outboxes restore what was there.
+    ///
+    /// - Parameter unreadable: periods that hold bytes which are no revocations.
+    public mutating func end(
+        _ epoch: Epoch, because how: EpochDamage, unreadable: [UInt32] = [], now: BootInstant
+    ) -> [Action] {
+        guard epoch == self.epoch else { return [] }
+        ending = (epoch, how, unreadable)
+        return start(now)
+    }
+
+    /// The last epoch ended because its data was damaged, and it is too soon to begin another.
+    public mutating func mayNotBegin(now: BootInstant) -> [Action] {
+        endRun() + giveUpWaiting() + retry(at: max(pace.earliest ?? now, now))
+    }
+}
