@@ -50,7 +50,9 @@ package struct RedisError: Error, Equatable, Sendable, CustomStringConvertible {
         } else {
             kept = text[...]
         }
+        // What a script may not do for its caller is an ERR before Redis 7.2.
+        let code = kept.hasPrefix("ERR The user executing the script") ? "NOPERM" : isWord ? String(prefix) : "ERR"
         let shown = String(decoding: kept.utf8.prefix(RedisLimits.maxErrorTextBytes), as: UTF8.self)
-        self.init(.server(prefix: isWord ? String(prefix) : "ERR"), "Redis refused \(command): \(shown)")
+        self.init(.server(prefix: code), "Redis refused \(command): \(shown)")
     }
 }

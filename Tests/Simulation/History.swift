@@ -78,7 +78,7 @@ final class History {
     func opened(_ epoch: Epoch, at redis: RedisHost, without missing: [String]) {
         world.note("epoch \(epoch) opens\(missing.isEmpty ? "" : " without \(missing.joined(separator: ", "))")")
         opened.insert(epoch)
-        let live = tokens.set(of: redis.data.liveBytes)
+        let live = redis.data.liveBytes.reduce(0) { $0 | tokens.set(of: $1) }
         var owed: TokenSet = 0
         for (issuer, held) in (obligations[epoch] ?? []).enumerated() {
             if missing.contains(world.issuerName(issuer)) {

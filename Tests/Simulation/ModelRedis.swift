@@ -178,10 +178,10 @@ struct ModelRedis: Equatable, Sendable {
         return Array(bytes[page.offset..<min(bytes.count, page.offset + count)])
     }
 
-    /// Every byte of the live set, chunk after chunk.
-    var liveBytes: [UInt8] {
+    /// The bytes of the live set, chunk by chunk.
+    var liveBytes: [[UInt8]] {
         let names = chunks.keys.sorted { ($0.period, $0.number) < ($1.period, $1.number) }
-        return names.flatMap { chunks[$0]?.bytes ?? [] }
+        return names.compactMap { chunks[$0]?.bytes }
     }
 
     // MARK: For the scripts

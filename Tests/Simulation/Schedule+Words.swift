@@ -68,6 +68,8 @@ extension Schedule: CustomStringConvertible {
         case .deleteChunk: "a chunk of the live set is deleted"
         case .trim: "the log is trimmed to its last commit"
         case .failScripts(let length): "scripts fail now and then for \(Self.span(length))"
+        case .damage(.key(let key)): "the key \(key) is replaced by one of another type"
+        case .damage(let damage): "something else is written into redis: \(damage)"
         default: "\(event)"
         }
     }

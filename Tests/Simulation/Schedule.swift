@@ -54,6 +54,23 @@ package struct Schedule: Equatable, Sendable {
         case deleteChunk
         case trim
         case failScripts(Int64)
+        case damage(Damage)
+    }
+
+    /// What somebody writes into Redis that no script writes.
+    enum Damage: Equatable, Sendable {
+        /// Another type in the place of a key.
+        case key(ModelRedis.Key)
+        /// The newest record of the log that cannot be read.
+        case record
+        /// Another type in the place of a chunk of the live set.
+        case chunk
+        /// Bytes of a chunk that are no revocations: written over others, and added behind them.
+        case bytes
+        case moreBytes
+        /// The number of bytes of a period: none, or one without end.
+        case directory
+        case endlessDirectory
     }
 
     struct Mood: Equatable, Sendable {
@@ -75,6 +92,12 @@ package struct Schedule: Equatable, Sendable {
             case .restartRedis(.all, _), .failOver: true
             default: false
             }
+        }
+    }
+
+    var isDamaged: Bool {
+        steps.contains {
+            if case .damage = $0.event { true } else { false }
         }
     }
 

@@ -26,8 +26,21 @@ struct ScheduleMaker {
         if random.once(in: 3) { schedule.fence = 300 * .millisecond }
         for _ in 0..<random.number(3...9) { add(revocation(), at: instant(from: 100 * .millisecond)) }
         if schedule.isCalm { makeCalm() } else { makeFaults() }
+        if seed % 10 == 5, !schedule.isCalm { makeDamage() }
         schedule.steps.sort { $0.at < $1.at }
         return schedule
+    }
+
+    /// In every tenth schedule, and drawn from numbers of its own, so that the others are what they were.
+    private mutating func makeDamage() {
+        var random = Generator(seed &* 0xD1B5_4A33 &+ 1)
+        for _ in 0..<random.number(1...2) {
+            let damages: [Schedule.Damage] = [
+                .key(random.element(of: ModelRedis.Key.allCases)), .record, .record, .chunk, .bytes, .bytes, .moreBytes,
+                .directory, .endlessDirectory,
+            ]
+            add(.damage(random.element(of: damages)), at: random.number(Self.first...Self.last))
+        }
     }
 
     private var hour: Int64 { 3600 * .second }

@@ -137,7 +137,7 @@ final class SimulatedPublisher {
             machine.after(world.timerDelay(instant, on: machine)) { [self, wakes] in
                 if wakes == self.wakes { perform(writer.deadlineReached(now: now)) }
             }
-        case .report: break
+        case .report(let event): world.note("\(machine.name) reports: \(event)")
         }
     }
 

@@ -18,6 +18,8 @@ package enum Simulation {
     static let settling = 2600 * Int64.millisecond
     /// After the last fault, until a validator is started that has heard of nothing.
     static let fresh = 1600 * Int64.millisecond
+    /// Before that, where data was damaged.
+    static let repairing = 4000 * Int64.millisecond
     /// The token that is revoked when all is well, and must be confirmed.
     static let last = Tokens.revocable - 1
 
@@ -37,9 +39,16 @@ package enum Simulation {
         for node in 0..<nodes { world.plan(at: world.random.number(0...(50 * .millisecond))) { world.boot(node) } }
         for step in schedule.steps { world.plan(at: step.at) { world.perform(step.event) } }
         world.traffic.start()
-        let end = max(schedule.end, World.warm)
+        var end = max(schedule.end, World.warm)
         world.run(until: end)
         world.isQuiet = true
+        if schedule.isDamaged {
+            // Damage to the live set is found by who reads it; each epoch that follows is begun more slowly.
+            world.note("a validator is started that reads all there is")
+            _ = world.addValidator(named: "reader")
+            end += repairing
+            world.run(until: end)
+        }
         world.run(until: end + fresh)
         if world.history.violation == nil {
             world.note("a validator is started that has heard of nothing")

@@ -46,6 +46,9 @@ extension World {
             }
         case .trim: redis.data.log = redis.data.log.suffix(1)
         case .failScripts(let length): redis.failsScriptsUntil = now + length
+        case .damage(let damage):
+            history.tookAway(redis)
+            redis.data.take(damage)
         default: preconditionFailure("no fault of redis")
         }
     }
@@ -85,5 +88,22 @@ extension World {
             }
         redis.stop()
         plan(at: now + down) { redis.start(with: data) }
+    }
+}
+
+extension ModelRedis {
+    fileprivate mutating func take(_ damage: Schedule.Damage) {
+        let first = chunks.keys.min { ($0.period, $0.number) < ($1.period, $1.number) }
+        switch damage {
+        case .key(let key): spoil(key)
+        case .record:
+            guard let last = log.popLast() else { return }
+            log.append(LogItem(sequence: last.sequence, record: [0xFF, 1, 2]))
+        case .chunk: if let first { spoil(first) }
+        case .bytes: if let first { overwrite(first, at: 0, with: [0xFF]) }
+        case .moreBytes: if let first { append([0xFF, 1, 2], to: first, expiringAtSeconds: 0) }
+        case .directory: if let first { spoil(first.period) }
+        case .endlessDirectory: if let first { spoil(first.period, with: 1 << 52) }
+        }
     }
 }

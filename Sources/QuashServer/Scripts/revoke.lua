@@ -47,9 +47,11 @@ local record, sequence = ARGV[9], decimal(head + 1)
 if state == 'open' then
   local added = redis.pcall('XADD', '{quash}:log', 'MAXLEN', '~', ARGV[4], sequence .. '-0', 'r', record)
   if type(added) == 'table' and added.err then
-    -- A right that is missing is no damage.
-    if string.sub(added.err, 1, 6) == 'NOPERM' then return added end
-    return end_epoch('unreadable')
+    -- The log is no log, or goes on behind the head. A right that is missing, for one, is no damage.
+    if string.find(added.err, '^WRONGTYPE') or string.find(added.err, 'ID specified') then
+      return end_epoch('unreadable')
+    end
+    return added
   end
 end
 redis.call('SET', '{quash}:seq', sequence)

@@ -43,6 +43,8 @@ import Testing
         let node = try user("~*", "-@all", "+eval", "+get")
         #expect(try node.eval("return redis.call('GET', 'a')").isNull)
         #expect(try node.eval("return redis.call('SET', 'a', '1')").line == "-ERR")
+        let refusal = "return redis.pcall('SET', 'a', '1').err"
+        #expect(try node.eval(refusal).line.hasPrefix("ERR The user executing the script"))
         #expect(try node.call("SET", "a", "1").line == "-NOPERM")
         #expect(try root.call("EXISTS", "a").integer == 0)
     }

@@ -33,6 +33,17 @@ import Testing
         #expect(try wire.call("GET", "seq").line == "1")
     }
 
+    /// So a script asks whether it can write before it does.
+    @Test func anErrorThatIsCaughtIsATableThatSaysWhat() throws {
+        try wire.call("SET", "text", "abc")
+        let read = "local reply = redis.pcall('HGET', 'text', 'field')"
+        #expect(try wire.eval("\(read) return reply.err").line.hasPrefix("WRONGTYPE "))
+        #expect(try wire.eval("\(read) redis.call('SET', 'seq', '1') return 'went on'").line == "went on")
+        // And it can be thrown on, from a function too.
+        #expect(try wire.eval("local function fail() \(read) error(reply) end fail()").line == "-WRONGTYPE")
+        #expect(try wire.eval("return redis.pcall('GET', 'text')").line == "abc")
+    }
+
     /// So a sequence is given once, a refresh token is spent once, and a lease is granted with everything up to the
     /// head.
     @Test func nothingElseRunsBetweenTheCommandsOfAScript() throws {

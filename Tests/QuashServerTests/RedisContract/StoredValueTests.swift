@@ -76,13 +76,6 @@ import Testing
         #expect(try wire.call("RENAMENX", "none", "elsewhere").line == "-ERR")
     }
 
-    /// So the first sequence of an epoch is 1, and its answer needs no second look.
-    @Test func incrAnswersTheNewValueAndBeginsAtOne() throws {
-        #expect(try wire.call("INCR", "seq").integer == 1)
-        try wire.call("SET", "seq", "41")
-        #expect(try wire.eval("return redis.call('INCR', 'seq')").integer == 42)
-    }
-
     /// So the place of a request's commit is kept for its time from the last write on.
     @Test func setReplacesTheExpiry() throws {
         try wire.call("SET", "request", "1", "EX", "1000")
@@ -101,14 +94,6 @@ import Testing
         #expect(try wire.call("HSETNX", "session", "ended", "1").integer == 1)
         #expect(try wire.call("HSETNX", "session", "ended", "2").integer == 0)
         #expect(try wire.call("HGET", "session", "ended").line == "1")
-    }
-
-    /// So `revoke` learns in one step how many bytes a period has, and which chunk the last belong to.
-    @Test func hincrbyAnswersTheTotalAndBeginsAtZero() throws {
-        #expect(try wire.eval("return redis.call('HINCRBY', 'live', '480000', #ARGV[1])", "12345").integer == 5)
-        #expect(try wire.eval("return redis.call('HINCRBY', 'live', '480000', #ARGV[1])", "123").integer == 8)
-        try wire.call("HSET", "live", "480000", "many")
-        #expect(try wire.call("HINCRBY", "live", "480000", "1").line == "-ERR")
     }
 
     /// So the registry is gone when its epoch and every node is, and a missing hash has no epoch either.

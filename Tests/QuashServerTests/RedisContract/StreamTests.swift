@@ -24,6 +24,8 @@ import Testing
         try fill(1...3)
         for id in ["3-0", "2-0", "0-0"] {
             #expect(try wire.call("XADD", "log", id, "r", "x").line == "-ERR")
+            let refusal = "return redis.pcall('XADD', 'log', '\(id)', 'r', 'x').err"
+            #expect(try wire.eval(refusal).line.hasPrefix("ERR The ID specified"))
         }
         #expect(try wire.call("XADD", "log", "5-0", "r", "x").line == "5-0")
     }
