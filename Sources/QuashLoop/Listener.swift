@@ -94,7 +94,8 @@ package final class Listener: HandleOwner {
     /// Accepts what waits, a few at a time, so that the loop looks at the connections that it has; it is called again
     /// while more waits.
     private func accept() -> (count: Int, shortage: ConnectionBudget.Shortage?) {
-        for count in 0..<LoopLimits.maxAcceptsPerTurn {
+        let most = tls == nil ? LoopLimits.maxAcceptsPerTurn : LoopLimits.maxTLSAcceptsPerTurn
+        for count in 0..<most {
             guard let wake, makeDelegate != nil else { return (count, nil) }
             guard address.connections.take(for: wake) else { return (count, .connections) }
             let accepted = quash_accept(descriptor)
@@ -112,7 +113,7 @@ package final class Listener: HandleOwner {
             default: return (count, nil)
             }
         }
-        return (LoopLimits.maxAcceptsPerTurn, nil)
+        return (most, nil)
     }
 
     private func serve(_ accepted: Int32) {

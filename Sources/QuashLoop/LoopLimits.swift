@@ -14,6 +14,8 @@ package enum LoopLimits {
     package static let maxSocketPathBytes = 107
     /// Connections that a listener accepts before the loop looks at those that it has.
     package static let maxAcceptsPerTurn = 64
+    /// The same with TLS, where each is followed by a handshake, which costs half a millisecond or more.
+    package static let maxTLSAcceptsPerTurn = 4
     /// After how long a listener tries again that found no descriptor.
     package static let acceptRetry: Duration = .milliseconds(100)
     /// Descriptors that are left to what a process has anyhow: its streams, its files, and connections of its own.

@@ -198,6 +198,48 @@ import Testing
         #expect(budget.open == 0)
     }
 
+    /// A handshake costs a private operation: a crowd must not have all of theirs before anything else is looked at.
+    @Test(arguments: [(false, 64), (true, 4)])
+    func aCrowdIsAcceptedAFewAtATime(isTLS: Bool, most: Int) async throws {
+        let tls = isTLS ? try TLSFiles().server() : nil
+        let address = try BoundAddress(.tcp(host: "127.0.0.1", port: 0))
+        let accepted = Locked(0)
+        // How many were accepted from one turn of the loop to the next.
+        let steps = Locked<[Int]>([])
+        let count = 150
+        try await withLoopThread { first in
+            try await withLoopThread { second in
+                let opened = (0..<count).map { _ in Awaited<Bool>() }
+                let (go, done) = (Semaphore(), Awaited<Bool>())
+                try await first.run { loop in
+                    _ = try Listener(on: loop, at: address, tls: tls) { _ in
+                        accepted.withLock { $0 += 1 }
+                        return Recorder()
+                    }
+                }
+                first.submit { _ in go.wait() }
+                try await second.run { loop in
+                    for opened in opened {
+                        let recorder = Recorder()
+                        recorder.onOpen = { _ in opened.set(true) }
+                        Connection.connect(on: loop, to: address.endpoint, delegate: recorder)
+                    }
+                }
+                for opened in opened { _ = try await opened.wait() }
+                @Sendable func look(at last: Int) {
+                    let now = accepted.current
+                    steps.withLock { $0.append(now - last) }
+                    if now == count { return done.set(true) }
+                    first.submit { _ in look(at: now) }
+                }
+                first.submit { _ in look(at: 0) }
+                go.signal()
+                _ = try await done.wait()
+            }
+        }
+        #expect(steps.current.max() == most)
+    }
+
     @Test func aClosedListenerRefusesAndKeepsItsConnections() async throws {
         try await withLoopThread { thread in
             let address = try BoundAddress(.tcp(host: "127.0.0.1", port: 0))

@@ -7,8 +7,8 @@ import QuashLoop
 /// The admin listener has a share of its own: while the other one is full, `/livez`, `/readyz` and `/metrics` are
 /// answered, and the other way round.
 final class ListenerLoad: Sendable {
-    /// Connections of the admin listener, at most.
-    static let maxAdminConnections = 64
+    /// Connections of the admin listener: an eighth of all, and at most so many.
+    static let maxAdminConnections = 1024
     /// Bytes of unfinished requests at the admin listener: 64 of the longest.
     static let adminBufferBytes = 16 * 1024 * 1024
 

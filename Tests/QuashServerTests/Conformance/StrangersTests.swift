@@ -72,7 +72,7 @@ import Testing
         }
         // As many of each as may be in flight: together they take more memory than those may that wait.
         let each = 16
-        let crowd = try (0..<160).map { _ in try connect(fleet.issuer.addresses[0]) }
+        let crowd = try (0..<120).map { _ in try connect(fleet.issuer.addresses[0]) }
         for client in crowd { client.send(String(repeating: request, count: each)) }
         #expect(try fleet.refresh(good.refresh).status == .ok)
         var counts: [String: Int] = [:]
