@@ -22,6 +22,8 @@ final class ServerConnection: ConnectionDelegate {
     private var isPostponed = false
     /// The peer has ended its side meanwhile.
     private var isEndDue = false
+    /// The server drains meanwhile.
+    private var isDrainDue = false
     /// What was taken from the server's budget of buffers.
     private var keptBytes = 0
     private var stream: HTTPStream?
@@ -77,7 +79,12 @@ final class ServerConnection: ConnectionDelegate {
         server = nil
     }
 
+    /// What has arrived is answered, also what waits for a later turn.
     func drain() {
+        guard !isPostponed else {
+            isDrainDue = true
+            return
+        }
         machine.drain()
         stream?.end()
         if !isProcessing { settle() }
@@ -135,7 +142,9 @@ final class ServerConnection: ConnectionDelegate {
         guard !isClosed else { return }
         input.compact()
         account()
-        if isEndDue, !isPostponed { peerEnded() }
+        guard !isPostponed else { return }
+        if isDrainDue { drain() }
+        if isEndDue { peerEnded() }
     }
 
     /// A head is complete: asks the route whether it takes the content, and how much, if there is any.

@@ -110,6 +110,22 @@ import Testing
         #expect(client.readToEnd().count(of: "HTTP/1.1 200") == 100)
     }
 
+    @Test func whatArrivedBeforeADrainIsAnsweredThoughItWaits() async throws {
+        var limits = HTTPLimits()
+        limits.maxRequestsAtOnce = 1
+        let server = try await TestServer(limits: limits)
+        let (client, other) = (try RawClient(server.endpoint), try RawClient(server.endpoint))
+        try await server.waitForConnections(2)
+        try await server.whileStopped {
+            client.send((1...3).map { get("/\($0)") }.joined())
+            // It is answered in the same turn as the first of those, while the others wait.
+            other.send(get("/drain"))
+        }
+        let answers = client.readToEnd()
+        #expect(answers.count(of: "HTTP/1.1 200") == 3)
+        #expect(answers.hasSuffix("\r\n\r\n/3"))
+    }
+
     @Test func aCrowdAtOneServerDoesNotKeepAnotherOnTheLoopWaiting() async throws {
         var limits = HTTPLimits()
         limits.maxRequestsPerTurn = 4

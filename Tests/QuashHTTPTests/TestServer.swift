@@ -25,6 +25,7 @@ final class TestServer {
         try await thread.run { [box] loop in
             box.server = try HTTPServer(
                 on: loop, at: address, tls: tls, limits: limits, buffers: buffers, responder: box.responder)
+            box.responder.drain = { [unowned box] in box.server?.drain(deadline: .seconds(20)) {} }
         }
     }
 
@@ -141,6 +142,8 @@ final class TestResponder: HTTPResponder {
     var late: [(HTTPExchange, String)] = []
     var streams: [HTTPStream] = []
     var closedStreams = 0
+    /// What `/drain` does.
+    var drain: (() -> Void)?
     /// In the order in which they were asked for.
     var paths: [String] = []
     private let prepared = PreparedResponse(.noContent, fields: ["Cache-Control": "no-store"])
@@ -169,6 +172,9 @@ final class TestResponder: HTTPResponder {
             }
             streams.append(stream)
             stream.whenClosed { [unowned self] in closedStreams += 1 }
+        } else if request.path.equals("/drain") {
+            exchange.send(.ok)
+            drain?()
         } else if request.path.hasPrefix("/late") {
             late.append((exchange, request.path.text))
         } else {
