@@ -32,6 +32,11 @@ struct RevokeCommand: ParsableCommand {
             "Only tokens issued at or before this time, such as 2026-01-31T12:00:00Z, or seconds since 1970.",
             valueName: "time"))
     var issuedBefore: String?
+    @Option(
+        help: ArgumentHelp(
+            "When the last of the tokens expires, if they are of another issuer; otherwise they are remembered for 30 days.",
+            valueName: "time"))
+    var expiresAt: String?
     @Option(help: "Why, for the issuer's log.")
     var reason: String?
     @Flag(help: "Wait until it is confirmed.")
@@ -62,6 +67,14 @@ struct RevokeCommand: ParsableCommand {
             throw ValidationError(
                 "--issued-before \(quoted(issuedBefore)) is no time; write 2026-01-31T12:00:00Z or seconds since 1970")
         }
+        if expiresAt != nil && (jti + session + sub).isEmpty || expiresAt != nil && issuedBefore != nil {
+            throw ValidationError(
+                "--expires-at goes with --jti, --session and --sub alone, and not with --issued-before")
+        }
+        if let expiresAt, Self.time(expiresAt) == nil {
+            throw ValidationError(
+                "--expires-at \(quoted(expiresAt)) is no time; write 2026-01-31T12:00:00Z or seconds since 1970")
+        }
     }
 
     func run() throws {
@@ -86,6 +99,7 @@ struct RevokeCommand: ParsableCommand {
         }
         if all { object["all"] = true }
         object["issued_before"] = issuedBefore.flatMap(Self.time)
+        object["expires_at"] = expiresAt.flatMap(Self.time)
         object["reason"] = reason.map { .string($0) }
         object["wait"] = wait ? "confirmed" : "stored"
         if wait { object["timeout"] = .string(timeout.duration.shortText) }

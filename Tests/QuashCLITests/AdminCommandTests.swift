@@ -83,6 +83,10 @@ struct AdminCommandTests {
             ["--session", "s", "--issued-before", "1700000000"],
             #"{"session":"s","issued_before":1700000000,"wait":"stored"}"#
         ),
+        (
+            ["--jti", "a", "--expires-at", "2026-01-31T13:00:00+01:00"],
+            #"{"jti":"a","expires_at":"2026-01-31T12:00:00.000Z","wait":"stored"}"#
+        ),
     ])
     func theBodySaysWhat(arguments: [String], body: String) throws {
         let (_, request) = try ask(["revoke"] + arguments, ["POST /admin/v1/revocations": Self.stored])

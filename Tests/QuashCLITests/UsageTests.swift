@@ -24,6 +24,8 @@ struct UsageTests {
             ["revoke", "--sub", "a", "--issued-before", "tomorrow"],
             #"--issued-before "tomorrow" is no time; write 2026-"#
         ),
+        (["revoke", "--kid", "a", "--expires-at", "1"], "--expires-at goes with --jti, --session and --sub alone"),
+        (["revoke", "--jti", "a", "--expires-at", "soon"], #"--expires-at "soon" is no time; write 2026-"#),
         (["revoke", "--sub", "a", "--issued-before", "-1"], "missing value for '--issued-before <time>'"),
         (
             ["revoke", "--sub", "a", "--timeout", "soon"],

@@ -74,12 +74,16 @@ extension IssuerService {
     /// Ends every session of these subjects, and refuses every token that was issued to them until now.
     ///
     /// - Parameter requestID: as `RevocationPublisher.publish` takes it.
+    /// - Parameter expiresAtSeconds: when the last of their tokens expires that are of another issuer; nil when that is
+    ///   not known. Those of this one have ended sessions, or are access tokens.
     func endAll(
-        of subjects: [String], requestID: String = "", wait: Wait, answer: @escaping Answer<Revoked>
+        of subjects: [String], requestID: String = "", expiresAtSeconds: UInt32? = nil, wait: Wait,
+        answer: @escaping Answer<Revoked>
     ) {
         if let failure = clockFailure { return answer(.failure(failure)) }
         let bound = issueClock.bound(now: ClockReading.now().wall)
-        let all = subjects.map { Revocation(key: .subject($0), issuedBefore: bound, expiresAtSeconds: horizon()) }
+        let expiry = expiresAtSeconds.map { max($0, accessHorizon()) } ?? horizon()
+        let all = subjects.map { Revocation(key: .subject($0), issuedBefore: bound, expiresAtSeconds: expiry) }
         InTurn.run(subjects) { [store] subject, answer in
             store.sessions(of: subject) { answer($0) }
         } answer: { [self] result in
@@ -87,7 +91,9 @@ extension IssuerService {
                 notStored(all)
                 return answer(.failure(.unavailable("redis did not answer")))
             }
-            endInStore(sessions.flatMap(\.self), for: all, answer: answer) { [self] ended in
+            let each = sessions.flatMap(\.self)
+            endInStore(each, for: all, answer: answer) { [self] records in
+                let ended = zip(each, records).map { self.ended($0, $1) }
                 publish(all, and: ended, requestID: requestID, wait: wait) { [self] result in
                     answer(result)
                     if case .success = result { forget(Array(zip(subjects, sessions))) }
@@ -155,17 +161,55 @@ extension IssuerService {
         for revocation in request.revocations {
             if let bound = revocation.issuedBefore { issueClock.note(bound: bound) }
         }
-        let publish = { [self] (ends: [SessionEnd]) in
+        var request = request
+        let publish = { [self] (expiries: [UInt32], ends: [SessionEnd]) in
+            request.remember(until: expiries)
             publishTwice(request, ends: ends, requestID: requestID, answer: answer)
         }
         switch request.kind {
         case .session where request.issuedBefore == nil:
-            let sessions = request.names.compactMap { SessionID($0) }
-            endInStore(sessions, for: request.revocations, answer: answer) { ended in publish(ended.map(\.end)) }
+            let sessions = request.names.map { SessionID($0) }
+            endInStore(sessions, for: request.revocations, answer: answer) { [self] records in
+                let otherwise = request.expiresAtSeconds ?? horizon()
+                publish(
+                    records.map { $0.map(accessExpiry) ?? otherwise },
+                    zip(sessions, records).compactMap { id, record in
+                        id.map { sessionEnd($0, record, otherwise: otherwise) }
+                    })
+            }
         case .subject where request.issuedBefore == nil:
-            endAll(of: request.names, requestID: requestID, wait: request.wait, answer: answer)
-        case .token, .session, .subject, .client, .key, .everything:
-            publish([])
+            endAll(
+                of: request.names, requestID: requestID, expiresAtSeconds: request.expiresAtSeconds, wait: request.wait,
+                answer: answer)
+        case .token:
+            expiries(of: request.names, said: request.expiresAtSeconds) { publish($0, []) }
+        case .session, .subject, .client, .key, .everything:
+            publishTwice(request, ends: [], requestID: requestID, answer: answer)
+        }
+    }
+
+    /// The latest time at which each of these tokens can expire. A token of a session that Redis knows is of this issuer,
+    /// and may be a refresh token of it. Of any other that is what was said, and not more than a name says that Quash
+    /// made.
+    ///
+    /// - Parameter said: of tokens of another issuer, in seconds since 1970; nil when that was not said.
+    private func expiries(of names: [String], said: UInt32?, answer: @escaping ([UInt32]) -> Void) {
+        let horizon = horizon()
+        InTurn<String, UInt32>.run(names) { [self] name, answer in
+            guard let id = TokenID(name) else { return answer(.success(said ?? horizon)) }
+            let longest = min(horizon, longestExpiry(of: id))
+            store.read(id.session) { result in
+                let expiry: UInt32 =
+                    switch result {
+                    case .success(let found?): UInt32(clamping: found.0.expires.seconds + 1)
+                    case .success(nil): said ?? horizon
+                    // Nobody knows whose it is.
+                    case .failure: horizon
+                    }
+                answer(.success(min(longest, expiry)))
+            }
+        } answer: { result in
+            answer((try? result.get()) ?? [UInt32](repeating: horizon, count: names.count))
         }
     }
 
@@ -191,20 +235,20 @@ extension IssuerService {
         }
     }
 
-    /// Marks sessions as ended, and gives what is to be published of their ends.
+    /// Marks sessions as ended, and gives the record of each, nil where there is none. What is no name of a session of
+    /// this issuer has none.
     ///
     /// - Parameter revocations: what is published next.
     private func endInStore(
-        _ sessions: [SessionID], for revocations: [Revocation], answer: @escaping Answer<Revoked>,
-        then next: @escaping ([EndedSession]) -> Void
+        _ sessions: [SessionID?], for revocations: [Revocation], answer: @escaping Answer<Revoked>,
+        then next: @escaping ([SessionRecord?]) -> Void
     ) {
-        InTurn.run(sessions) { [self] session, answer in
-            store.end(session, now: ClockReading.now().wall) { [self] result in
-                answer(result.map { ended(session, $0) })
-            }
+        InTurn<SessionID?, SessionRecord?>.run(sessions) { [store] session, answer in
+            guard let session else { return answer(.success(nil)) }
+            store.end(session, now: ClockReading.now().wall) { answer($0) }
         } answer: { [self] result in
             switch result {
-            case .success(let ended): next(ended)
+            case .success(let records): next(records)
             case .failure(let error):
                 let failure = unavailable(error)
                 notStored(revocations)

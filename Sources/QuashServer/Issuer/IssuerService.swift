@@ -283,15 +283,31 @@ final class IssuerService {
 
     /// To be remembered until the last access token of the session has expired.
     func sessionRevocation(_ session: SessionID, _ record: SessionRecord?) -> Revocation {
-        let expires = record?.accessExpires ?? ClockReading.now().wall + Self.longestAccessLifetime
-        return Revocation(key: .session(session), expiresAtSeconds: UInt32(clamping: expires.seconds + 1))
+        Revocation(key: .session(session), expiresAtSeconds: record.map(accessExpiry) ?? accessHorizon())
+    }
+
+    /// When the last access token of a session expires.
+    func accessExpiry(_ record: SessionRecord) -> UInt32 { UInt32(clamping: record.accessExpires.seconds + 1) }
+
+    /// The latest expiry of any access token that this issuer can have issued until now.
+    func accessHorizon() -> UInt32 {
+        UInt32(clamping: (ClockReading.now().wall + Self.longestAccessLifetime).seconds + 1)
+    }
+
+    /// The latest expiry of a token with this name, by the time of its issue.
+    func longestExpiry(of token: TokenID) -> UInt32 {
+        let latest = WallInstant(milliseconds: token.issuedAtMilliseconds) + Self.longestLifetime
+        return UInt32(clamping: max(latest, ClockReading.now().wall).seconds + 1)
     }
 
     /// To be remembered by issuers until the last refresh token of the session has expired: Redis may forget that these
     /// are dead.
-    func sessionEnd(_ session: SessionID, _ record: SessionRecord?) -> SessionEnd {
-        let expires = record?.refreshExpires ?? ClockReading.now().wall + Self.longestLifetime
-        return SessionEnd(session: .session(session), untilSeconds: UInt32(clamping: expires.seconds + 1))
+    ///
+    /// - Parameter otherwise: until when of a session that Redis does not know, in seconds since 1970; nil for as long as
+    ///   any token may live.
+    func sessionEnd(_ session: SessionID, _ record: SessionRecord?, otherwise: UInt32? = nil) -> SessionEnd {
+        let known = record.map { $0.refreshExpires.map { UInt32(clamping: $0.seconds + 1) } ?? horizon() }
+        return SessionEnd(session: .session(session), untilSeconds: known ?? otherwise ?? horizon())
     }
 
     /// The latest expiry of anything that can have been issued until now.

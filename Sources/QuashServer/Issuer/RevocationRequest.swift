@@ -9,7 +9,10 @@ struct RevocationRequest {
     let issuedBefore: WallInstant?
     let reason: String?
     let wait: IssuerService.Wait
-    let revocations: [Revocation]
+    /// When the last of the named tokens expires that are of another issuer, in seconds since 1970; nil when that was
+    /// not said.
+    let expiresAtSeconds: UInt32?
+    private(set) var revocations: [Revocation]
 
     /// - Parameters:
     ///   - now: the time by this issuer's clock.
@@ -20,7 +23,8 @@ struct RevocationRequest {
         _ bytes: [UInt8], now: WallInstant, bound latest: WallInstant, tolerance: Duration, horizon: UInt32
     ) throws(Problem) {
         let kinds = RevocationKind.allCases.map(\.name)
-        let body = try ObjectReader(bytes, allowing: kinds + ["issued_before", "clock", "reason", "wait", "timeout"])
+        let body = try ObjectReader(
+            bytes, allowing: kinds + ["issued_before", "clock", "expires_at", "reason", "wait", "timeout"])
         let given = RevocationKind.allCases.filter { body.has($0.name) }
         guard given.count == 1 else {
             throw Problem(.badRequest, "name exactly one of \(kinds.joined(separator: ", "))")
@@ -52,6 +56,7 @@ struct RevocationRequest {
         guard clock == nil || bound != nil else {
             throw Problem(.badRequest, "clock says whose time issued_before is, which is not there")
         }
+        expiresAtSeconds = try Self.expiry(body, of: kind, isBounded: bound != nil, now: now, horizon: horizon)
         reason = try body.text("reason", maxBytes: AdminEndpoints.maxReasonBytes)
         wait = try IssuerService.Wait(body.text("wait", maxBytes: 16), timeout: body.duration("timeout"))
         // Without a bound, what will be issued later is meant too only where no more can be issued: a token, a session,
@@ -70,6 +75,33 @@ struct RevocationRequest {
         case "issuer": .ours
         case "provider": .provider
         default: throw Problem(.badRequest, "clock is issuer or provider: whose time issued_before is")
+        }
+    }
+
+    /// - Parameter horizon: the latest that can be.
+    private static func expiry(
+        _ body: ObjectReader, of kind: RevocationKind, isBounded: Bool, now: WallInstant, horizon: UInt32
+    ) throws(Problem) -> UInt32? {
+        guard let expiry = try body.time("expires_at") else { return nil }
+        // Of a token, a session or all sessions of a subject it is known what is of this issuer. Whatever else is named
+        // may be a refresh token of it, which the revocation must outlive.
+        guard [.token, .session, .subject].contains(kind), !isBounded else {
+            throw Problem(.badRequest, "expires_at goes with jti, session and sub alone, and not with issued_before")
+        }
+        guard expiry > now else {
+            throw Problem(.badRequest, "expires_at has passed: there is nothing left to revoke")
+        }
+        let seconds = (expiry.milliseconds + 999) / 1000
+        guard seconds <= Int64(horizon) else {
+            throw Problem(.badRequest, "expires_at is more than 30 days ahead: tokens that live longer are refused")
+        }
+        return UInt32(clamping: seconds)
+    }
+
+    /// Has each of the names remembered until its own time, in seconds since 1970.
+    mutating func remember(until expiries: [UInt32]) {
+        revocations = zip(revocations, expiries).map {
+            Revocation(key: $0.key, issuedBefore: $0.issuedBefore, by: $0.boundClock, expiresAtSeconds: $1)
         }
     }
 

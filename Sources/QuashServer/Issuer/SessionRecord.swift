@@ -44,6 +44,9 @@ struct SessionRecord: Equatable, Sendable {
         var description: String { "\(access.components.seconds) \(refresh.components.seconds)" }
     }
 
+    /// When the last of its tokens expires that can still be used.
+    var expires: WallInstant { max(accessExpires, refreshExpires ?? rotated + lifetimes.refresh) }
+
     init(
         subject: String, client: String?, scope: String?, audience: [String], created: WallInstant,
         lifetimes: Lifetimes, keyID: String
