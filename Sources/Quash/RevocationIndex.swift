@@ -4,12 +4,13 @@ import Synchronization
 ///
 /// It grows only (invariant S2): an entry leaves when the greatest civil time seen has passed its expiry by the clock
 /// skew and ``Retention/margin``, and for no other reason; ``Writer/discardTime()`` is for a clock that was wrong.
-/// Applying is idempotent and commutative, so entries may
-/// come twice, late, and in any order.
+/// Applying is idempotent and commutative, so entries may come twice, late, and in any order.
 ///
-/// When it is full, the revocations that expire first give way to the new, and every token that expires by then is
-/// refused, a little before its time: ``droppedBy`` says until when. So what is refused becomes coarser, and never
-/// less. A token is cut short by ``longestCut`` at most: where that makes no room, the index refuses.
+/// When it is full, the revocations that expire first give way to the new, and no token that expires by then is accepted
+/// any more: ``cutBy`` says until when. So what is refused becomes coarser, and never less. In this order: what has
+/// expired goes; tokens are refused as expired, by up to ``longestCut`` before their time; about tokens that expire by
+/// up to ``longestGap`` from now nothing is said any more, and those that live longer are still judged; and where that
+/// makes no room either, the index refuses, and its owner says nothing about any token.
 ///
 /// One ``Writer`` changes it, on the feed's thread. Each loop reads through a ``Reader`` of its own, without a lock.
 public final class RevocationIndex: Sendable {
@@ -23,6 +24,9 @@ public final class RevocationIndex: Sendable {
 
     /// How long before its time a token may be refused when the index is full: five minutes.
     public static let longestCut: Duration = .seconds(300)
+    /// How far ahead may expire what nothing is said about when the index is full: a day, the longest that access tokens
+    /// of Quash live.
+    public static let longestGap: Duration = .seconds(86_400)
 
     /// An index without entries.
     public init() {}
@@ -47,7 +51,7 @@ public final class RevocationIndex: Sendable {
     /// has.
     public var changes: UInt64 { statistics.changes.load(ordering: .acquiring) }
 
-    /// The greatest civil time by which anything was dropped; later than any clock's when the index was full. A
+    /// The greatest civil time by which anything was dropped as expired; later than any clock's when the index was full. A
     /// decision judges `exp` by this, if it is later than its own clock, **after** it looked for revocations: so what
     /// was dropped as expired is refused as expired, even by a thread whose clock never showed that time.
     public var droppedBy: WallInstant {
@@ -58,9 +62,17 @@ public final class RevocationIndex: Sendable {
     /// dropped by that time, and does not count.
     public var discards: UInt64 { statistics.discards.load(ordering: .acquiring) }
 
+    /// No token that expires by this is accepted, because the index was full and what expired by then was let go; in
+    /// the past when it was not. Later than ``droppedBy`` where that is more than tokens may be called expired before their time.
+    /// Looked at **after** the revocations, too.
+    public var cutBy: WallInstant {
+        WallInstant(milliseconds: statistics.cutByMilliseconds.load(ordering: .acquiring))
+    }
+
     fileprivate final class Statistics: Sendable {
         let discards = Atomic<UInt64>(0)
         let droppedByMilliseconds = Atomic<Int64>(0)
+        let cutByMilliseconds = Atomic<Int64>(0)
         let entries = PerKind()
         let bytes = Atomic<Int>(0)
         let changes = Atomic<UInt64>(0)
@@ -177,8 +189,8 @@ public final class RevocationIndex: Sendable {
 
         /// Adds revocations; the strictest of equal keys stays. Amortised O(1) each.
         ///
-        /// - Throws: ``IndexFull`` when the ceiling is reached and cutting tokens short by
-        ///   ``RevocationIndex/longestCut`` does not make room; what came before in the list is in.
+        /// - Throws: ``IndexFull`` when the ceiling is reached and letting go what expires within
+        ///   ``RevocationIndex/longestGap`` does not make room; what came before in the list is in.
         public mutating func apply(_ revocations: [Revocation]) throws(IndexFull) {
             defer { publish() }
             for start in stride(from: 0, to: revocations.count, by: Self.prefetched) {
@@ -237,34 +249,40 @@ public final class RevocationIndex: Sendable {
             plain.discardTime()
             bounded.discardTime()
             statistics.droppedByMilliseconds.store(0, ordering: .sequentiallyConsistent)
+            statistics.cutByMilliseconds.store(0, ordering: .sequentiallyConsistent)
             publish()
         }
 
         private mutating func drop(by instant: WallInstant, isRoomNeeded: Bool = false) {
-            statistics.droppedByMilliseconds.max(instant.milliseconds, ordering: .sequentiallyConsistent)
+            let expired = min(instant, latest + RevocationIndex.longestCut)
+            statistics.droppedByMilliseconds.max(expired.milliseconds, ordering: .sequentiallyConsistent)
             plain.drop(before: instant.seconds - graceSeconds, isRoomNeeded: isRoomNeeded)
             bounded.drop(before: instant.seconds - graceSeconds, isRoomNeeded: isRoomNeeded)
             publish()
         }
 
         /// Lets go what has expired; if that is not enough, an eighth of the entries, those that expire first, or as
-        /// many of them as tokens may be cut short for.
+        /// many of them as tokens may be cut short for; and if even those that expire first live on for longer, they.
         private mutating func makeRoom() throws(IndexFull) {
             drop(by: latest, isRoomNeeded: true)
             guard count >= maxRevocations else { return }
-            let end = (latest + RevocationIndex.longestCut).seconds - graceSeconds
+            func end(_ ahead: Duration) -> Int64 { (latest + ahead).seconds - graceSeconds }
             var second = plain.second(beforeWhichExpire: maxRevocations / 8 + 1) ?? .max
             // Not for a few: each time costs a look at all of them.
-            if second > end { second = plain.second(beforeWhichExpire: maxRevocations / 64 + 1) ?? .max }
-            guard second <= end else { throw IndexFull(maxRevocations: maxRevocations) }
+            if second > end(RevocationIndex.longestCut) {
+                second = plain.second(beforeWhichExpire: maxRevocations / 64 + 1) ?? .max
+            }
+            guard second <= end(RevocationIndex.longestGap) else { throw IndexFull(maxRevocations: maxRevocations) }
             cutBySeconds = second + graceSeconds
-            drop(by: WallInstant(seconds: cutBySeconds), isRoomNeeded: true)
+            let cut = WallInstant(seconds: cutBySeconds)
+            statistics.cutByMilliseconds.max(cut.milliseconds, ordering: .sequentiallyConsistent)
+            drop(by: cut, isRoomNeeded: true)
         }
 
         /// Whether tokens are refused before they expire, because the index was full. Until the time of the last
         /// ``expire(at:)`` has come to that.
         public var cutsTokensShort: Bool {
-            latest.milliseconds < statistics.droppedByMilliseconds.load(ordering: .relaxed)
+            latest.milliseconds < statistics.cutByMilliseconds.load(ordering: .relaxed)
         }
 
         /// Whether what it revokes was cut short, and is refused without it.

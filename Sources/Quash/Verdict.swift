@@ -38,6 +38,8 @@ public enum Unavailability: String, CaseIterable, Sendable, CustomStringConverti
     case clock
     /// More tokens that have yet to be verified wait than this process is willing to hold.
     case overloaded
+    /// The index was full, and the revocations that expire first were let go: the token's may have been among them.
+    case indexFull = "index_full"
 
     public var description: String {
         switch self {
@@ -46,6 +48,7 @@ public enum Unavailability: String, CaseIterable, Sendable, CustomStringConverti
         case .noKeys: "no keys to verify with have been loaded"
         case .clock: "the clock of this node, or of an issuer, is wrong"
         case .overloaded: "too many tokens wait to be verified"
+        case .indexFull: "the revocation index was full, and may have lost a revocation of this token"
         }
     }
 }

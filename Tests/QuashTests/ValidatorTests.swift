@@ -280,6 +280,35 @@ import Testing
         #expect(fixture.isGenuine(short, as: .access))
     }
 
+    /// The index was full of what lives on for longer. A token whose revocation may have been let go is neither accepted
+    /// nor called expired, which would make its client come with a new one again and again; a longer-lived one is judged.
+    @Test func S2_nothingIsSaidAboutATokenWhoseRevocationMayHaveBeenLetGo() throws {
+        let fixture = try ValidatorFixture(cachedTokens: 0)
+        let start = ValidatorFixture.startSeconds
+        func token(_ lifetimeSeconds: Int64, _ session: SessionID) throws -> [UInt8] {
+            var claims = ValidatorFixture.claims(lifetimeSeconds: lifetimeSeconds)
+            claims.id = TokenID(session: session, issuedAtMilliseconds: start * 1000).description
+            return try fixture.token(claims)
+        }
+        let ended = SessionID.random()
+        let tokens = try [
+            token(200, .random()), token(900, .random()), token(900, ended), token(7200, .random()),
+        ]
+        fixture.writer.expire(at: WallInstant(seconds: start))
+        try fixture.revoke(.session(ended), expiresAtSeconds: UInt32(start + 900))
+        func verdicts() -> [Outcome] { tokens.map { fixture.outcome($0) } }
+        #expect(verdicts() == [.accepted, .accepted, .refused(.revoked(.session)), .accepted])
+        for number in 0...1000 { try fixture.revoke(.token("other \(number)"), expiresAtSeconds: UInt32(start + 3600)) }
+        // The revocation of the third is gone.
+        #expect(!fixture.validator.revokes(.session(ended), issuedAt: WallInstant(seconds: start)))
+        let unknown = Outcome.unavailable(.indexFull)
+        #expect(verdicts() == [.refused(.invalid(.expired)), unknown, unknown, .accepted])
+        // Once all those have expired, all is as it was.
+        fixture.reading = .at(3_700_000)
+        fixture.lease.extend(LeaseGrant(sent: fixture.reading, length: .seconds(5)))
+        #expect(verdicts().last == .accepted)
+    }
+
     @Test func expiryIsToTheSecondAndAllowsTheSkew() throws {
         for (skew, accepted) in [(0, 899), (60, 959)] as [(Int64, Int64)] {
             let fixture = try ValidatorFixture(clockSkew: .seconds(skew))

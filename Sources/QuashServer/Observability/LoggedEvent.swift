@@ -117,7 +117,7 @@ package enum LoggedEvent: String, CaseIterable, Sendable {
         case .clockWrong: "the clocks of this node and of redis differ: nothing is decided before they agree"
         case .clockRight: "the clock was set, and agrees with that of redis: reading the live set again"
         case .indexFull: "the index refuses revocations: this node refuses every token"
-        case .indexCut: "the index is full: tokens are refused up to five minutes before they expire"
+        case .indexCut: "the index is full: tokens are refused before they expire"
         case .indexRoomy: "the index has room again: no token is cut short"
         case .feedUnanswered: "the feed did not answer"
         case .feedGap: "a message is missing: fetching it"

@@ -6,7 +6,7 @@ extension FeedMetrics {
         for kind in RevocationKind.allCases { indexEntries.observe(kind.name) { Double(index.count(of: kind)) } }
         indexBytes.observe { Double(index.bytes) }
         indexLimit.observe { Double(maxRevocations) }
-        cut.observe { max(0, Double(index.droppedBy.milliseconds - ClockReading.now().wall.milliseconds) / 1000) }
+        cut.observe { max(0, Double(index.cutBy.milliseconds - ClockReading.now().wall.milliseconds) / 1000) }
         sequence.observe { Double(status.snapshot.position?.sequence ?? 0) }
         // Before the first grant nothing is known to be in; the age is then as great as can be said.
         age.observe {
