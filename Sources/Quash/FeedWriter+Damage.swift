@@ -3,6 +3,9 @@ extension FeedWriter {
     /// Whether nothing could be committed when it was last tried a few times.
     public var isFailing: Bool { failures.isReached }
 
+    /// Where commits go, when everything that is durable here was committed to it as far as is known.
+    public var settledEpoch: Epoch? { isSettled ? epoch : nil }
+
     mutating func failed(_ isRefused: Bool, _ now: BootInstant) -> [Action]? {
         guard failures.failed(isRefused: isRefused), let epoch else { return nil }
         return end(epoch, because: .refused, now: now)

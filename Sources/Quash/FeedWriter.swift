@@ -82,6 +82,7 @@ public struct FeedWriter: Sendable {
     private var run: RecoveryRun?
     /// Counts the runs, because the outbox answers in its own time.
     private var runNumber: UInt64 = 0
+    var isSettled: Bool { run == nil && !isDirty }
     /// Something of the outbox may not be in the feed.
     private var isDirty = true
     /// A run was not possible, and the next is begun by the deadline.

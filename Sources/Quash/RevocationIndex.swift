@@ -166,19 +166,41 @@ public final class RevocationIndex: Sendable {
 
         /// Every entry that does not expire before `instant`, in no order. O(entries).
         public func revocations(from instant: WallInstant) -> [Revocation] {
+            revocations { Int64($0) >= instant.seconds }
+        }
+
+        /// Every entry that expires in one of these periods of the live set, in no order. O(entries).
+        public func revocations(in periods: Set<UInt32>) -> [Revocation] {
+            revocations { periods.contains(LivePage.period(ofExpiry: $0)) }
+        }
+
+        private func revocations(_ isWanted: (_ expiresAtSeconds: UInt32) -> Bool) -> [Revocation] {
             var revocations: [Revocation] = []
             plain.forEach { key, expiry, _ in
-                guard Int64(expiry) >= instant.seconds else { return }
+                guard isWanted(expiry) else { return }
                 revocations.append(Revocation(key: key, expiresAtSeconds: expiry))
             }
             bounded.forEach { key, expiry, bound in
-                guard Int64(expiry) >= instant.seconds else { return }
+                guard isWanted(expiry) else { return }
                 for (instant, clock) in IssueBound(packed: bound).bounds {
                     revocations.append(
                         Revocation(key: key, issuedBefore: instant, by: clock, expiresAtSeconds: expiry))
                 }
             }
             return revocations
+        }
+
+        /// What expires in each of `count` periods of the live set, from `first` on, in brief. O(entries).
+        public func digests(first: UInt32, count: Int) -> [HeldDigest] {
+            var digests = [HeldDigest](repeating: HeldDigest(), count: count)
+            func add(_ key: RevocationKey, _ expiry: UInt32, _ bound: Int64) {
+                let offset = Int(LivePage.period(ofExpiry: expiry)) - Int(first)
+                guard digests.indices.contains(offset) else { return }
+                digests[offset].add(key, expiresAtSeconds: expiry, bound: bound)
+            }
+            plain.forEach(add)
+            bounded.forEach(add)
+            return digests
         }
 
         /// Makes room for this many revocations at once, or for as many as the ceiling allows. Only saves time.

@@ -7,6 +7,7 @@ final class IssuerProcess {
     let publisher: SimulatedPublisher
     let observer: SimulatedObserver
     let follower: SimulatedFollower
+    private let auditor: SimulatedAuditor?
 
     init(_ name: String, boot: Int, on machine: Machine, _ disk: Disk, in world: World) {
         self.machine = machine
@@ -22,6 +23,9 @@ final class IssuerProcess {
         observer = SimulatedObserver(on: machine, link: link, in: world)
         follower = SimulatedFollower(
             "\(Registry.issuerPrefix)\(name)/\(boot)", on: machine, outbox: outbox, in: world)
+        auditor =
+            world.schedule.isDamaged
+            ? SimulatedAuditor(on: machine, link: link, outbox: outbox, publisher: publisher, in: world) : nil
         let (publisher, observer) = (publisher, observer)
         observer.issuersRead = { [unowned publisher, unowned follower, unowned machine] epoch, issuers in
             let isCaughtUp = follower.lease.holds(at: machine.now) && follower.feed.position?.epoch == epoch
@@ -39,6 +43,7 @@ final class IssuerProcess {
         follower.start()
         link.start()
         observer.start()
+        auditor?.start()
     }
 
     func close() {

@@ -8,6 +8,7 @@ extension Schedule: CustomStringConvertible {
         ]
         if redisWallError != 0 { lines.append("  the clock of redis is wrong by \(Self.span(redisWallError))") }
         if isFleeting { lines.append("  the tokens expire after 2 s") }
+        if forgetsPeriods { lines.append("  at last every period is taken out of the directory of the live set") }
         if isCalm { lines.append("  outages are short: no valid token may be answered 503") }
         for step in steps { lines.append("  at \(Self.span(step.at)): \(words(step.event))") }
         return lines.joined(separator: "\n")

@@ -17,6 +17,8 @@ package struct Schedule: Equatable, Sendable {
     var isFleeting = false
     /// Nothing happens but outages that are shorter than a lease allows: no valid token may be answered 503.
     var isCalm = false
+    /// When all is well again, periods are taken out of the directory of the live set.
+    var forgetsPeriods = false
     /// In the order of time.
     var steps: [Step]
 
@@ -96,9 +98,10 @@ package struct Schedule: Equatable, Sendable {
     }
 
     var isDamaged: Bool {
-        steps.contains {
-            if case .damage = $0.event { true } else { false }
-        }
+        forgetsPeriods
+            || steps.contains {
+                if case .damage = $0.event { true } else { false }
+            }
     }
 
     /// When the last fault is over.

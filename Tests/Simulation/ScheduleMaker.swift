@@ -34,7 +34,9 @@ struct ScheduleMaker {
     /// In every tenth schedule, and drawn from numbers of its own, so that the others are what they were.
     private mutating func makeDamage() {
         var random = Generator(seed &* 0xD1B5_4A33 &+ 1)
-        for _ in 0..<random.number(1...2) {
+        // What has expired is not looked for.
+        schedule.forgetsPeriods = random.once(in: 2) && !schedule.isFleeting
+        for _ in 0..<random.number(schedule.forgetsPeriods ? 0...1 : 1...2) {
             let damages: [Schedule.Damage] = [
                 .key(random.element(of: ModelRedis.Key.allCases)), .record, .record, .chunk, .bytes, .bytes, .moreBytes,
                 .directory, .endlessDirectory,

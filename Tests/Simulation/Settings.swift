@@ -5,6 +5,8 @@ struct Settings {
     static let lease = 500 * Int64.millisecond
     static let renewInterval = 100 * Int64.millisecond
     static let answerTimeout = 200 * Int64.millisecond
+    /// Between two looks of an issuer at whether the live set has what it holds.
+    static let auditInterval = 400 * Int64.millisecond
     /// What a clock's jump may add to a lease, and a little: as `Fleet.margin`.
     static let margin = 110 * Int64.millisecond
 

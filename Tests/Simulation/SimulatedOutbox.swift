@@ -53,6 +53,7 @@ final class SimulatedOutbox {
         case mirror([Revocation])
         case flush(done: (Bool) -> Void)
         case read(done: ([Revocation]) -> Void)
+        case view((borrowing RevocationIndex.Writer) -> Void)
     }
 
     private let machine: Machine
@@ -87,6 +88,8 @@ final class SimulatedOutbox {
 
     func read(done: @escaping ([Revocation]) -> Void) { submit(.read(done: done)) }
 
+    func view(_ body: @escaping (borrowing RevocationIndex.Writer) -> Void) { submit(.view(body)) }
+
     private func submit(_ job: Job) {
         jobs.append(job)
         guard !isScheduled else { return }
@@ -120,7 +123,7 @@ final class SimulatedOutbox {
                 appended += revocations
                 isWriting = true
             case .enter: isWriting = true
-            case .flush, .read: break
+            case .flush, .read, .view: break
             }
         }
         let isFull = isWriting && world.now < disk.fullUntil
@@ -160,6 +163,7 @@ final class SimulatedOutbox {
             let kept = WallInstant(milliseconds: wall.milliseconds - Self.retention / .millisecond)
             let revocations = durable.revocations(from: kept)
             answer { done(revocations) }
+        case .view(let body): body(durable)
         }
     }
 

@@ -65,6 +65,12 @@ final class SimulatedPublisher {
 
     var waitingFor: [String] { writer.waitingFor }
 
+    var settledEpoch: Epoch? { writer.settledEpoch }
+
+    func end(_ epoch: Epoch, because how: EpochDamage, unreadable: [UInt32]) {
+        perform(writer.end(epoch, because: how, unreadable: unreadable, now: now))
+    }
+
     func excuse(_ names: [String]) { perform(writer.excuse(names, now: now)) }
 
     private func perform(_ actions: [IssuerRegistration.Action]) {

@@ -50,6 +50,13 @@ package enum Simulation {
             world.run(until: end)
         }
         world.run(until: end + fresh)
+        if schedule.forgetsPeriods {
+            world.note("every period is taken out of the directory")
+            world.history.tookAway(world.master)
+            world.master.data.directory = [:]
+            end += repairing
+            world.run(until: end + fresh)
+        }
         if world.history.violation == nil {
             world.note("a validator is started that has heard of nothing")
             _ = world.addValidator(named: "fresh")

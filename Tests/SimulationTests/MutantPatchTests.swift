@@ -7,7 +7,7 @@ import Testing
         let patches = try Repository.files().filter {
             $0.hasPrefix("Tests/Simulation/Mutants/") && $0.hasSuffix(".patch")
         }
-        #expect(patches.count >= 31)
+        #expect(patches.count >= 32)
         for path in patches {
             var source = ""
             var before: [Substring] = []

@@ -122,6 +122,14 @@ final class RevocationPublisher {
     /// The feed was told that no epoch is open.
     func recoveryNeeded() { perform(writer.recoveryNeeded(now: .now)) }
 
+    /// Where commits go, when everything that is durable here was committed to it as far as is known.
+    var settledEpoch: Epoch? { writer.settledEpoch }
+
+    /// Ends the epoch if its data is damaged: see ``FeedWriter/end(_:because:unreadable:now:)``.
+    func end(_ epoch: Epoch, because how: EpochDamage, unreadable: [UInt32]) {
+        perform(writer.end(epoch, because: how, unreadable: unreadable, now: .now))
+    }
+
     /// The issuers that the epoch waits for before any lease is granted; empty when it does not.
     var waitingFor: [String] { writer.waitingFor }
 

@@ -42,6 +42,9 @@ package final class IssuerMetrics: Sendable {
         "quash_confirmations_total", "Confirmations that were waited for, by how the wait ended.", labels: ["result"])
     private let nodes = MetricFamily<Gauge>(
         "quash_nodes", "Nodes in the registry, as this issuer last read it.", labels: ["role", "state"])
+    private let checks = MetricFamily<Gauge>(
+        "quash_live_set_checked_timestamp_seconds",
+        "When the live set was last found to have all that this issuer holds.")
     private let keyFile = MetricFamily<Gauge>(
         "quash_signing_key_modified_timestamp_seconds",
         "When the file of the signing keys that are in use was last written, which a rotation does.")
@@ -56,6 +59,7 @@ package final class IssuerMetrics: Sendable {
     private let confirmedCount: Counter
     private let unconfirmedCount: Counter
     private let keyFileModified: Gauge
+    private let checked: Gauge
     private let members = Locked<[(isIssuer: Bool, leaseEnds: BootInstant)]>([])
 
     package init() {
@@ -69,6 +73,7 @@ package final class IssuerMetrics: Sendable {
         confirmedCount = outcomes.cell("confirmed")
         unconfirmedCount = outcomes.cell("unconfirmed")
         keyFileModified = keyFile.cell()
+        checked = checks.cell()
         for (role, isIssuer) in [("issuer", true), ("validator", false)] {
             for (state, isHeld) in [("held", true), ("ended", false)] {
                 nodes.observe(role, state) { [members] in
@@ -121,10 +126,13 @@ package final class IssuerMetrics: Sendable {
         members.withLock { $0 = seen }
     }
 
+    /// The live set was found to have all that this issuer holds, in seconds since 1970.
+    package func checkedLiveSet(at seconds: Int64) { checked.set(Double(seconds)) }
+
     /// Keys are in use from a file that was last written then, in seconds since 1970.
     package func usesKeys(writtenAt seconds: Int64) { keyFileModified.set(Double(seconds)) }
 
     package var sources: [any MetricSource] {
-        [sessions, refreshes, reuses, commits, damages, confirmations, outcomes, nodes, keyFile]
+        [sessions, refreshes, reuses, commits, damages, confirmations, outcomes, nodes, checks, keyFile]
     }
 }

@@ -32,6 +32,7 @@ package enum LoggedEvent: String, CaseIterable, Sendable {
     case feedGap = "feed.gap"
     case feedResync = "feed.resync"
     case feedDamaged = "feed.damaged"
+    case feedMissing = "feed.missing"
     case feedRecovering = "feed.recovering"
     case feedUnreadable = "feed.unreadable"
     case feedRefused = "feed.refused"
@@ -74,8 +75,8 @@ package enum LoggedEvent: String, CaseIterable, Sendable {
         case .adminListenerFailed, .loopFailed, .redisUnfit, .indexFull, .indexCut, .feedUnreadable, .outboxFull,
             .outboxBehind, .outboxLost:
             .critical
-        case .reloadRefused, .signingKept, .clockWrong, .feedDamaged, .feedRefused, .epochDamaged, .epochSuperseded,
-            .issuerUnnamed, .issuerRefused, .outboxDamaged, .outboxBehindRedis:
+        case .reloadRefused, .signingKept, .clockWrong, .feedDamaged, .feedMissing, .feedRefused, .epochDamaged,
+            .epochSuperseded, .issuerUnnamed, .issuerRefused, .outboxDamaged, .outboxBehindRedis:
             .error
         case .settingFixed, .keysFailed, .redisUnreachable, .redisSilent, .redisAtRisk, .subscriptionLost,
             .feedUnanswered, .feedForeignMessage, .feedNotRestored, .commitUncertain, .epochWaiting, .epochFenced,
@@ -123,6 +124,7 @@ package enum LoggedEvent: String, CaseIterable, Sendable {
         case .feedGap: "a message is missing: fetching it"
         case .feedResync: "reading the live set"
         case .feedDamaged: "the live set in redis lost data: asking the issuers to restore it"
+        case .feedMissing: "the live set in redis lacks revocations that this issuer holds: restoring them"
         case .feedRecovering: "no epoch is open: waiting for an issuer"
         case .feedUnreadable:
             "the feed holds an entry that cannot be read: refusing every token until the issuers restored the feed"

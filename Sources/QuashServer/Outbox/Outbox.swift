@@ -46,6 +46,7 @@ final class Outbox: Sendable {
         case read(done: @Sendable ([Revocation]) -> Void)
         case readEnds(done: @Sendable ([SessionEnd]) -> Void)
         case discardTime
+        case view(@Sendable (borrowing RevocationIndex.Writer) -> Void)
     }
 
     /// - Parameter isClockRight: whether anything may be forgotten by the civil clock.
@@ -111,6 +112,9 @@ final class Outbox: Sendable {
 
     /// The ends of all sessions of which a refresh token may still live.
     func readEnds(done: @escaping @Sendable ([SessionEnd]) -> Void) { submit(.readEnds(done: done)) }
+
+    /// Passes all that it holds to `body`, on the outbox's thread. What is not yet durable is not among it.
+    func view(_ body: @escaping @Sendable (borrowing RevocationIndex.Writer) -> Void) { submit(.view(body)) }
 
     /// Ends the thread once what was submitted is done, and lets go of the file.
     func close() {
@@ -197,7 +201,7 @@ private final class OutboxState {
             case .note(let records, _): for record in records { record.encode(into: &appended) }
             case .mirror(let revocations, let ends): mirror(revocations, ends, into: &mirrored)
             case .discardTime: contents.discardTime()
-            case .flush, .read, .readEnds: break
+            case .flush, .read, .readEnds, .view: break
             }
         }
         if count > contents.count { OutboxRecord.count(count).encode(into: &appended) }
@@ -228,6 +232,7 @@ private final class OutboxState {
         case .flush(let done): done(isMirrored)
         case .read(let done): done(contents.revocations.revocations(from: kept))
         case .readEnds(let done): done(contents.sessionEnds(from: kept))
+        case .view(let body): body(contents.revocations)
         }
     }
 

@@ -30,6 +30,7 @@ public final class Issuer: Sendable {
     private let unnamedIssuers = Locked(UnnamedIssuers())
     private let metrics = IssuerMetrics()
     private let certificateExpiry: Int64?
+    private let liveSetInterval: Duration
 
     /// What belongs to the loop.
     private final class State {
@@ -37,6 +38,7 @@ public final class Issuer: Sendable {
         var publisher: RevocationPublisher?
         var observer: FleetObserver?
         var replay: SessionReplay?
+        var auditor: LiveSetAuditor?
         var mint: TokenMint?
         var validator: Validator?
         var endpoints: TokenEndpoints?
@@ -48,7 +50,8 @@ public final class Issuer: Sendable {
         func clear() {
             publisher?.close()
             replay?.close()
-            (client, publisher, observer, replay) = (nil, nil, nil, nil)
+            auditor?.close()
+            (client, publisher, observer, replay, auditor) = (nil, nil, nil, nil, nil)
             (mint, validator, endpoints) = (nil, nil, nil)
             status?.close()
             status = nil
@@ -65,8 +68,14 @@ public final class Issuer: Sendable {
     /// Starts everything, and returns without waiting for Redis: until that is there, what needs it answers 503.
     ///
     /// - Throws: one line that says why it cannot start.
-    public init(_ configuration: IssuerConfiguration, log: Logger) throws {
+    public convenience init(_ configuration: IssuerConfiguration, log: Logger) throws {
+        try self.init(configuration, liveSetInterval: LiveSetAudit.interval, log: log)
+    }
+
+    /// - Parameter liveSetInterval: between two looks at whether the live set has what this issuer holds.
+    init(_ configuration: IssuerConfiguration, liveSetInterval: Duration, log: Logger) throws {
         self.configuration = configuration
+        self.liveSetInterval = liveSetInterval
         self.log = log
         let common = configuration.common
         let keys = try Self.signingKeys(configuration)
@@ -179,11 +188,15 @@ public final class Issuer: Sendable {
         state.value.publisher = publisher
         state.value.observer = observer
         state.value.replay = replay
+        state.value.auditor = LiveSetAuditor(
+            client: client, outbox: outbox, publisher: publisher, on: loop, home: self.loop,
+            interval: liveSetInterval, metrics: metrics, log: log)
         state.value.mint = mint
         state.value.validator = validator
         state.value.endpoints = endpoints
         client.start()
         observer.start()
+        state.value.auditor?.start()
     }
 
     private func serve(

@@ -1,4 +1,5 @@
 import Logging
+import Quash
 import QuashCrypto
 import QuashHTTP
 import QuashJSON
@@ -18,6 +19,7 @@ final class Fleet {
     private(set) var issuers: [Issuer] = []
     private(set) var validators: [ValidatorNode] = []
     private let issuerSettings: [String]
+    private let liveSetInterval: Duration
     private let validatorSettings: [String]
 
     var issuer: Issuer { issuers[0] }
@@ -29,13 +31,14 @@ final class Fleet {
     convenience init(
         validators count: Int = 1, redis options: RedisServer.Options = RedisServer.Options(), settings: [String] = [],
         issuerSettings: [String] = [], validatorSettings: [String] = [], validatorUser: String? = nil,
-        issuerUser: String? = nil, log: Logger = Fleet.silent
+        issuerUser: String? = nil, liveSetInterval: Duration = LiveSetAudit.interval, log: Logger = Fleet.silent
     ) throws {
         let redis = try RedisServer.start(options)
         func url(of user: String?) -> String { user.map { "unix://\($0)@\(redis.socketPath)" } ?? redis.url }
         try self.init(
             validators: count, at: redis, issuerSettings: Self.common(url(of: issuerUser)) + settings + issuerSettings,
-            validatorSettings: Self.common(url(of: validatorUser)) + settings + validatorSettings, log: log)
+            validatorSettings: Self.common(url(of: validatorUser)) + settings + validatorSettings,
+            liveSetInterval: liveSetInterval, log: log)
     }
 
     /// Roles that find their Redis through sentinels; `redis` is the server that is the master at the beginning.
@@ -48,8 +51,9 @@ final class Fleet {
 
     private init(
         validators count: Int, at redis: RedisServer, issuerSettings: [String], validatorSettings: [String],
-        log: Logger
+        liveSetInterval: Duration = LiveSetAudit.interval, log: Logger
     ) throws {
+        self.liveSetInterval = liveSetInterval
         folder = try TemporaryFolder()
         self.redis = redis
         web = try WebClient()
@@ -95,7 +99,7 @@ final class Fleet {
         let issuer = try Issuer(
             IssuerConfiguration(
                 arguments: issuerSettings + own + settings, environment: ["QUASH_ADMIN_TOKEN": Self.adminToken]),
-            log: log)
+            liveSetInterval: liveSetInterval, log: log)
         issuers.append(issuer)
         return issuer
     }
