@@ -26,6 +26,6 @@ private final class Forks: Sendable {
     static let areCounted: Bool = {
         _ = shared
         // SAFETY: the handler adds to an atomic that exists, which is all that may be done in a child.
-        return unsafe pthread_atfork(nil, nil) { Forks.shared.count.add(1, ordering: .relaxed) } == 0
+        return pthread_atfork(nil, nil) { Forks.shared.count.add(1, ordering: .relaxed) } == 0
     }()
 }
