@@ -80,8 +80,8 @@ let counts: [Target] =
 
 /// What runs inside Redis, compiled in.
 let scripts = [
-    "check", "register", "begin", "restored", "revoke", "renew", "leave", "nodes", "forget", "sign-in", "list-session",
-    "rotate", "end-session",
+    "check", "register", "layout", "begin", "restored", "revoke", "renew", "leave", "nodes", "forget", "sign-in",
+    "list-session", "rotate", "end-session",
 ]
 
 let package = Package(

@@ -224,6 +224,12 @@ import Synchronization
             } ?? true
         }
 
+        /// Until when an entry is remembered, in seconds since 1970; nil when there is none.
+        func expiry(of key: RevocationKey) -> UInt32? {
+            let (block, slot, found) = unsafe find(key)
+            return found ? unsafe block.pointee.expiries[slot] : nil
+        }
+
         /// Every entry, in no order: O(capacity).
         func forEach(_ body: (_ key: RevocationKey, _ expiresAtSeconds: UInt32, _ bound: Int64) -> Void) {
             for segment in 0..<ConcurrentTable.segments {

@@ -53,6 +53,8 @@ public struct Feed: Sendable {
         /// The live set holds less than was written to it.
         case damaged
         case recovering
+        /// The feed has this layout, which this program does not read: nothing is accepted.
+        case newer(FeedLayout)
         /// An entry cannot be read: nothing is accepted before the next epoch.
         case unreadable(RevocationCodecError)
         /// Redis refuses the same step again and again.
@@ -197,6 +199,9 @@ public struct Feed: Sendable {
         switch reply {
         case .recovering:
             return [.report(.recovering), wakeForRetry(now)]
+        case .newer(let layout):
+            state = .detached
+            return [.dropLease, .report(.newer(layout)), wakeForRenewal(now)]
         case .elsewhere(let head):
             return load(from: head, because: isClockCorrected ? .clock : hasLoaded ? .epoch : .start)
         case .gap(let head):

@@ -57,7 +57,7 @@ public struct FeedMessage: Equatable, Sendable {
     /// The revocations of the commit, as ``RevocationCodec`` writes them.
     public let record: [UInt8]
 
-    static let maxBytes = 96 + RevocationCodec.maxRevocationsPerCommit * RevocationCodec.boundedBytes
+    static let maxBytes = 96 + RevocationCodec.maxRevocationsPerCommit * RevocationCodec.maxBytes
 
     /// A message, as the script publishes it.
     public init(position: FeedPosition, awaitingNodes: Int, committedMicroseconds: Int64, record: [UInt8]) {
@@ -139,6 +139,8 @@ public struct RenewRequest: Equatable, Sendable {
 public enum RenewReply: Equatable, Sendable {
     /// No epoch is open: the data is gone, or Redis is another process. An issuer will open a new one.
     case recovering
+    /// The feed has this layout, which is newer than the newest that the node reads.
+    case newer(FeedLayout)
     /// Another epoch is open, and this is its head.
     case elsewhere(FeedPosition)
     /// The log no longer holds what follows the node's position.

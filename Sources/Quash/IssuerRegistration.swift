@@ -18,11 +18,14 @@ public struct IssuerRegistration: Sendable {
         case taken(Nonce)
         /// Another process has started with a copy of its outbox.
         case copied(Nonce)
+        /// The feed has this layout, which this program does not write.
+        case newer(FeedLayout)
 
-        /// The outbox that an operator may give up.
-        public var outbox: Nonce {
+        /// The outbox that an operator may give up; nil when that would not help.
+        public var outbox: Nonce? {
             switch self {
             case .taken(let outbox), .copied(let outbox): outbox
+            case .newer: nil
             }
         }
 
@@ -34,6 +37,9 @@ public struct IssuerRegistration: Sendable {
             case .copied(let outbox):
                 "another process has started with a copy of this outbox: stop one of the two; to go on with this one, "
                     + "run quash recover --replace \(outbox)"
+            case .newer(let layout):
+                "the feed has layout \(layout.rawValue), and this version of quash writes \(FeedLayout.newest.rawValue): "
+                    + "upgrade this issuer"
             }
         }
     }
@@ -53,6 +59,8 @@ public struct IssuerRegistration: Sendable {
         case noteRestored
         /// Make durable which issuer has this outbox; nil for none.
         case bind(Nonce, name: String?)
+        /// Begin this layout if every node reads it, then call ``IssuerRegistration/began(_:)``.
+        case begin(FeedLayout)
         /// Call ``IssuerRegistration/deadlineReached(now:)`` then; replaces an earlier wish.
         case wake(at: BootInstant)
     }
@@ -65,6 +73,8 @@ public struct IssuerRegistration: Sendable {
     public private(set) var problem: Problem?
     /// Records of the outbox were lost, and have not been made up for.
     public private(set) var hasLostRecords: Bool
+    /// How this issuer writes: the layout of the feed, as far as is known.
+    public private(set) var layout = FeedLayout.first
     private var bindings: [Nonce: String]
     private var isConnected = false
     private var isRegistered = false
@@ -100,9 +110,10 @@ public struct IssuerRegistration: Sendable {
         guard isRegistering else { return [] }
         isRegistering = false
         switch reply {
-        case .registered:
+        case .registered(let layout):
             isRegistered = true
             problem = nil
+            self.layout = max(self.layout, layout)
             defer { replaced = nil }
             guard let replaced, bindings[replaced] != nil else { return [.registered] }
             bindings[replaced] = nil
@@ -113,6 +124,7 @@ public struct IssuerRegistration: Sendable {
             // So that it does not take the name when Redis has lost who has it.
             return (isNew ? [.bind(outbox, name: identity.name)] : []) + refused(.taken(outbox), now)
         case .copied: return refused(.copied(identity.outbox), now)
+        case .newer(let layout): return refused(.newer(layout), now)
         case .behind(let count):
             hasLostRecords = true
             isRegistering = true
@@ -157,14 +169,18 @@ public struct IssuerRegistration: Sendable {
         // Gone, because Redis lost its data, or another's.
         let own = registered.first { $0.outbox == identity.outbox }
         guard own?.start == identity.start else { return displaced(now: now) }
+        let begin: [Action] = layout < .newest ? [.begin(.newest)] : []
         let others = registered.filter { $0.outbox != identity.outbox }
         let names = Dictionary(others.map { ($0.outbox, $0.name) }, uniquingKeysWith: { $1 })
-        guard !names.isEmpty, names != bindings else { return [] }
+        guard !names.isEmpty, names != bindings else { return begin }
         let gone = bindings.keys.filter { names[$0] == nil }.sorted { $0.description < $1.description }
         let new = names.filter { bindings[$0.key] != $0.value }.sorted { $0.key.description < $1.key.description }
         bindings = names
-        return gone.map { .bind($0, name: nil) } + new.map { .bind($0.key, name: $0.value) }
+        return gone.map { .bind($0, name: nil) } + new.map { .bind($0.key, name: $0.value) } + begin
     }
+
+    /// The feed has this layout now.
+    public mutating func began(_ layout: FeedLayout) { self.layout = max(self.layout, layout) }
 
     /// An epoch is open, and everything of it is in the outbox.
     public mutating func caughtUp() -> [Action] {

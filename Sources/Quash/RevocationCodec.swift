@@ -2,12 +2,16 @@
 ///
 /// | bytes | |
 /// |---|---|
-/// | 1 | kind (1 to 6), plus 128 when an issue-time bound follows |
+/// | 1 | kind (1 to 6), plus 128, 64 and 32 for each of the parts below that is there |
 /// | 15 | identifier |
 /// | 4 | expiry, seconds since 1970, big-endian |
-/// | 6 | only with the bound: whose time it is in the highest bit, then milliseconds since 1970, big-endian |
+/// | 6 | 128: issue-time bound: whose time it is in the highest bit, then milliseconds since 1970, big-endian |
+/// | 4 | 64: the end of the session, seconds since 1970, big-endian (``SessionEnd``) |
+/// | 8 | 32: the seal, by which issuers recognise what an issuer wrote (``FeedSeal``) |
 ///
-/// The highest bit is set when the bound is a time of the provider's clock, and clear when it is one of ours.
+/// The last two parts belong to the second ``FeedLayout``; a validator skips them.
+///
+/// The highest bit of a bound is set when the bound is a time of the provider's clock, and clear when it is one of ours.
 /// A bound that was written before that bit had a meaning has it clear, and is a time of ours. A reader of that
 /// age takes one by the provider's clock for a bound of the year 6429, and refuses more than it should, never less.
 ///
@@ -20,7 +24,13 @@ public enum RevocationCodec {
     /// Bytes of one without a bound: the least that a revocation takes.
     package static let plainBytes = 20
     static let boundedBytes = 26
-    private static let boundFlag: UInt8 = 0x80
+    static let endBytes = 4
+    static let sealBytes = 8
+    /// The most that one takes.
+    static let maxBytes = boundedBytes + endBytes + sealBytes
+    static let boundFlag: UInt8 = 0x80
+    static let endFlag: UInt8 = 0x40
+    static let sealFlag: UInt8 = 0x20
     private static let providerFlag: UInt64 = 1 << 47
 
     /// `revocations` in parts that are one commit each.
@@ -30,7 +40,7 @@ public enum RevocationCodec {
         }
     }
 
-    /// The most bytes that this many revocations take.
+    /// The most bytes that this many revocations take, without the parts of the second layout.
     public static func bytes(of count: Int) -> Int { count * boundedBytes }
 
     /// Appends the 20 or 26 bytes of `revocation` to `bytes`.
@@ -66,25 +76,40 @@ public enum RevocationCodec {
 
     /// Decodes the whole revocations at the start of a page of the live set.
     ///
-    /// - Returns: the revocations, and how many bytes of a cut one (0 to 25) remain at the end.
+    /// - Returns: the revocations, and how many bytes of a cut one (0 to 37) remain at the end.
     static func decodePrefix(
         _ bytes: [UInt8]
     ) throws(RevocationCodecError) -> (revocations: [Revocation], remainingBytes: Int) {
         var revocations: [Revocation] = []
         revocations.reserveCapacity(bytes.count / plainBytes)
+        let remainder = try forEach(bytes) { revocation, _ in revocations.append(revocation) }
+        return (revocations, remainder)
+    }
+
+    /// Calls `body` with each whole revocation in `bytes` and where it stands there.
+    ///
+    /// - Returns: how many bytes of a cut one remain at the end.
+    static func forEach(
+        _ bytes: [UInt8], _ body: (Revocation, Range<Int>) -> Void
+    ) throws(RevocationCodecError) -> Int {
         // SAFETY: bytes have no padding.
         let span = unsafe bytes.span.bytes
         var position = 0
         while position < bytes.count {
             let first = bytes[position]
+            guard let kind = RevocationKind(rawValue: first & ~(boundFlag | endFlag | sealFlag)) else {
+                throw .unknownKind(first)
+            }
             let isBounded = first & boundFlag != 0
-            let length = isBounded ? boundedBytes : plainBytes
-            guard let kind = RevocationKind(rawValue: first & ~boundFlag) else { throw .unknownKind(first) }
+            let length =
+                (isBounded ? boundedBytes : plainBytes) + (first & endFlag != 0 ? endBytes : 0)
+                + (first & sealFlag != 0 ? sealBytes : 0)
             guard bytes.count - position >= length else { break }
-            revocations.append(decodeOne(span.extracting(position..<position + length), kind, isBounded))
+            let range = position..<position + length
+            body(decodeOne(span.extracting(range), kind, isBounded), range)
             position += length
         }
-        return (revocations, bytes.count - position)
+        return bytes.count - position
     }
 
     private static func decodeOne(_ bytes: RawSpan, _ kind: RevocationKind, _ isBounded: Bool) -> Revocation {
@@ -102,7 +127,7 @@ public enum RevocationCodec {
             by: bound & providerFlag == 0 ? .ours : .provider, expiresAtSeconds: expiry)
     }
 
-    private static func append(_ value: UInt64, count: Int, to bytes: inout [UInt8]) {
+    static func append(_ value: UInt64, count: Int, to bytes: inout [UInt8]) {
         for position in (0..<count).reversed() {
             bytes.append(UInt8(truncatingIfNeeded: value >> UInt64(8 * position)))
         }

@@ -164,6 +164,9 @@ public final class RevocationIndex: Sendable {
                 revocation.key, expiresAtSeconds: expiry, bound: IssueBound(bound, by: revocation.boundClock).packed)
         }
 
+        /// Until when an entry without a bound is remembered, in seconds since 1970; nil when there is none. O(1).
+        public func expiry(of key: RevocationKey) -> UInt32? { plain.expiry(of: key) }
+
         /// Every entry that does not expire before `instant`, in no order. O(entries).
         public func revocations(from instant: WallInstant) -> [Revocation] {
             revocations { Int64($0) >= instant.seconds }

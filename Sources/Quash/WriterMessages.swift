@@ -123,8 +123,10 @@ public struct Acknowledgement: Equatable, Sendable {
 
 /// What the `register` script answers.
 public enum RegisterReply: Equatable, Sendable {
-    /// The name is bound to this outbox, and commits of this start are taken.
-    case registered
+    /// The name is bound to this outbox, and commits of this start are taken. The feed has this layout.
+    case registered(FeedLayout)
+    /// The feed has this layout, which is newer than the newest that the issuer reads.
+    case newer(FeedLayout)
     /// The name is bound to this other outbox.
     case taken(Nonce)
     /// Another start is registered with this outbox, of which this one knows nothing.

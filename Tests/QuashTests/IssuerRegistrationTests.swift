@@ -22,14 +22,14 @@ import Testing
     private func registered(_ bindings: [Nonce: String] = [:]) -> IssuerRegistration {
         var machine = registration(bindings)
         #expect(machine.connected(now: now(0)) == [.register(replacing: nil)])
-        #expect(machine.answered(.registered, now: now(1)) == [.registered])
+        #expect(machine.answered(.registered(.newest), now: now(1)) == [.registered])
         return machine
     }
 
     @Test func itRegistersOnEachConnection() {
         var machine = registered()
         machine.disconnected()
-        #expect(machine.answered(.registered, now: now(2)) == [], "of the connection before")
+        #expect(machine.answered(.registered(.newest), now: now(2)) == [], "of the connection before")
         #expect(machine.connected(now: now(3)) == [.register(replacing: nil)])
         #expect(machine.failed(now: now(4)) == [.wake(at: now(1004))])
         #expect(machine.deadlineReached(now: now(1004)) == [.register(replacing: nil)])
@@ -56,7 +56,7 @@ import Testing
         var machine = registration([other: "a"])
         _ = machine.connected(now: now(0))
         #expect(machine.replace(other, now: now(1)) == [.register(replacing: other)])
-        #expect(machine.answered(.registered, now: now(2)) == [.bind(other, name: nil), .registered])
+        #expect(machine.answered(.registered(.newest), now: now(2)) == [.bind(other, name: nil), .registered])
         #expect(machine.problem == nil)
         #expect(machine.replace(other, now: now(3)) == [], "nothing is to be replaced")
         machine.disconnected()
@@ -70,7 +70,7 @@ import Testing
         #expect(machine.deadlineReached(now: now(1003)) == [.register(replacing: nil)])
         #expect(machine.answered(.copied, now: now(1004)) == [.wake(at: now(2004))], "said once")
         #expect(machine.replace(own, now: now(1005)) == [.register(replacing: own)])
-        #expect(machine.answered(.registered, now: now(1006)) == [.registered])
+        #expect(machine.answered(.registered(.newest), now: now(1006)) == [.registered])
     }
 
     /// Idle, it finds out by reading who is there.
@@ -83,6 +83,30 @@ import Testing
         // The registry was lost: it registers again.
         var again = registered()
         #expect(again.observed([], now: now(3)) == [.register(replacing: nil)])
+    }
+
+    /// It writes the first layout until every node reads a newer one.
+    @Test func aNewerLayoutIsBegunOnceAndKept() {
+        var machine = registration()
+        _ = machine.connected(now: now(0))
+        #expect(machine.answered(.registered(.first), now: now(1)) == [.registered])
+        let mine = [RegisteredIssuer(name: "a", outbox: own, start: Self.nonce(8))]
+        #expect(machine.layout == .first)
+        #expect(machine.observed(mine, now: now(2)) == [.begin(.newest)])
+        machine.began(.first)
+        #expect(machine.observed(mine, now: now(3)) == [.begin(.newest)], "a node does not read it yet")
+        machine.began(.newest)
+        #expect(machine.layout == .newest)
+        #expect(machine.observed(mine, now: now(4)) == [])
+        // Redis has lost it.
+        machine.disconnected()
+        _ = machine.connected(now: now(5))
+        _ = machine.answered(.registered(.first), now: now(6))
+        #expect(machine.layout == .newest)
+        let later = FeedLayout(rawValue: FeedLayout.newest.rawValue + 1)
+        machine.disconnected()
+        _ = machine.connected(now: now(7))
+        #expect(machine.answered(.newer(later), now: now(8)) == [.refused(.newer(later)), .wake(at: now(1008))])
     }
 
     // MARK: Lost records
@@ -98,7 +122,7 @@ import Testing
         #expect(machine.deadlineReached(now: now(1002)) == [.register(replacing: nil)])
         #expect(machine.answered(.behind(count: 7), now: now(1003)) == [.noteLoss(count: 7)])
         #expect(machine.lossNoted(isDurable: true, now: now(1004)) == [.register(replacing: nil)])
-        #expect(machine.answered(.registered, now: now(1005)) == [.registered])
+        #expect(machine.answered(.registered(.newest), now: now(1005)) == [.registered])
         #expect(machine.restoredName == "?a")
         #expect(machine.caughtUp() == [.noteRestored])
         #expect(machine.restoredName == "a")

@@ -15,7 +15,7 @@ extension ModelRedis {
         }
         if let replaced, replaced != identity.outbox { issuers[replaced] = nil }
         issuers[identity.outbox] = IssuerLine(start: identity.start, count: count, name: identity.name)
-        return .registered
+        return .registered(.first)
     }
 
     // MARK: begin.lua

@@ -94,6 +94,8 @@ final class SimulatedPublisher {
             perform(registration.lossNoted(isDurable: true, now: now))
         case .noteRestored: disk.noteLoss(false)
         case .bind(let outbox, let name): disk.bind(outbox, to: name)
+        // The simulation is of the first layout: the second adds what only issuers read.
+        case .begin: break
         case .wake(let instant):
             registrationTimers += 1
             machine.after(world.timerDelay(instant, on: machine)) { [self, registrationTimers] in

@@ -1,4 +1,5 @@
 package import Logging
+package import Quash
 package import QuashHTTP
 package import QuashLoop
 package import QuashRedis
@@ -87,6 +88,13 @@ public struct IssuerConfiguration: Sendable {
     package var outboxFile: String { settings.value(SettingsTable.outboxFile) }
     /// The node ids of all issuers; empty when this is the only one.
     package var issuers: [String] { settings.optional(SettingsTable.issuers) ?? [] }
+    /// Recognises what issuers of this feed write; nil when no secret is configured.
+    package var feedSeal: FeedSeal? {
+        settings.optional(SettingsTable.feedSecretFile).map { current in
+            let previous = settings.optional(SettingsTable.feedPreviousSecretFile)
+            return FeedSeal(current: current.secret.bytes, previous: previous?.secret.bytes)
+        }
+    }
     /// How long a Redis that was replaced may go on granting leases.
     package var fence: Duration { settings.value(SettingsTable.fence) }
     /// Nil lets nobody introspect.

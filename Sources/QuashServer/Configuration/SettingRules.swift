@@ -108,6 +108,13 @@ struct SettingRule: Sendable {
             $0.optional(SettingsTable.issuers)?.contains($0.value(SettingsTable.nodeID)) ?? true
         },
         SettingRule(
+            for: [.issuer], SettingsTable.feedPreviousSecretFile, SettingsTable.feedSecretFile,
+            statement: "a previous secret of the feed goes with a current one",
+            remedy: "give feed-secret-file, or take feed-previous-secret-file out"
+        ) {
+            !$0.has(SettingsTable.feedPreviousSecretFile) || $0.has(SettingsTable.feedSecretFile)
+        },
+        SettingRule(
             for: [.validator], SettingsTable.jwksURL, SettingsTable.jwksFile,
             statement: "a validator takes its keys from exactly one of jwks-url and jwks-file",
             remedy: "give one of them"

@@ -83,6 +83,13 @@ package enum SettingsTable {
         "issuers", roles: [.issuer], .names,
         "The `node-id` of every issuer of this feed; only itself when not given. A feed that lost its data is restored "
             + "from all of them before any lease is granted.")
+    static let feedSecretFile = Setting(
+        "feed-secret-file", roles: [.issuer], .secretFile(.bearer),
+        "The file with a secret that all issuers of this feed share: with it they seal what they write, and mirror and "
+            + "restore nothing else. Without it an issuer mirrors whatever is written into Redis.")
+    static let feedPreviousSecretFile = Setting(
+        "feed-previous-secret-file", roles: [.issuer], .secretFile(.bearer),
+        "The file with the secret before it, whose seals are recognised too.")
     static let clientsFile = Setting(
         "clients-file", roles: [.issuer], .file, reloadable: true,
         "The clients that may introspect tokens, and their credentials.")
@@ -153,7 +160,7 @@ package enum SettingsTable {
         redisURL, redisPassword, redisPasswordFile, redisCAFile, redisCertFile, redisKeyFile,
         listen, adminListen, adminToken, adminTokenFile, tlsCertFile, tlsKeyFile, tlsClientCAFile,
         signingKeyFile, issuerURL, audience, accessTTL, refreshTTL, rotationGrace, outboxFile, issuers,
-        clientsFile,
+        feedSecretFile, feedPreviousSecretFile, clientsFile,
         jwksURL, jwksFile, jwksCAFile,
         nodeID, loops, maxRevocations, tokenCache,
         lease, renewInterval, fence, clockSkew, maxClockDeviation, issueTolerance, drain,

@@ -45,6 +45,10 @@ private struct AnswerReader {
 
     mutating func integer() throws(FeedAnswerError) -> Int64 { try next(\.integer) }
 
+    mutating func layout() throws(FeedAnswerError) -> FeedLayout {
+        FeedLayout(rawValue: try next { $0.integer.flatMap(Int.init(exactly:)) })
+    }
+
     mutating func epoch() throws(FeedAnswerError) -> Epoch { try next { $0.text.flatMap { Epoch($0) } } }
 
     mutating func position() throws(FeedAnswerError) -> FeedPosition {
@@ -58,6 +62,7 @@ extension RenewReply {
         var answer = try AnswerReader(value, of: script)
         switch try answer.text() {
         case "recovering": self = .recovering
+        case "layout": self = .newer(try answer.layout())
         case "elsewhere": self = .elsewhere(try answer.position())
         case "gap": self = .gap(head: try answer.position())
         case "entries":
@@ -117,12 +122,23 @@ extension RegisterReply {
     init(_ value: RESPValue) throws(FeedAnswerError) {
         var answer = try AnswerReader(value, of: FeedScript.register)
         switch try answer.text() {
-        case "registered": self = .registered
+        case "registered": self = .registered(try answer.layout())
+        case "newer": self = .newer(try answer.layout())
         case "taken": self = .taken(try answer.next { $0.text.flatMap { Nonce($0) } })
         case "copied": self = .copied
         case "behind": self = .behind(count: try answer.next { $0.text.flatMap { UInt64($0) } })
         default: throw FeedAnswerError(script: FeedScript.register)
         }
+    }
+}
+
+/// What the `layout` script answers: the layout of the feed; nil while no epoch is open.
+struct LayoutReply {
+    let layout: FeedLayout?
+
+    init(_ value: RESPValue) throws(FeedAnswerError) {
+        var answer = try AnswerReader(value, of: FeedScript.layout)
+        layout = try answer.text() == "layout" ? try answer.layout() : nil
     }
 }
 

@@ -12,9 +12,6 @@ extension FeedFollower {
         var clockSkew: Duration
         /// How far the civil clock may be from that of Redis.
         var maxClockDeviation: Duration = .seconds(1)
-        /// How much longer than the revocation of a session an issuer remembers that the session has ended, unless its
-        /// outbox knows that better: it refuses the session's refresh token too, even if Redis should forget the end.
-        var sessionRetention: Duration = .zero
         /// All decisions that this process has made; nil where it makes none.
         var decisions: (@Sendable () -> UInt64)?
         /// Both clocks; a test sets them.

@@ -42,6 +42,8 @@ final class FeedFollower {
     private var isOutageTold = false
     private var isCutTold = false
     private var decisionRate = RateMeter()
+    /// What the revocations stand in that are applied next: a mirror reads more of it.
+    private var source: [[UInt8]] = []
 
     /// Called when no epoch is open; an issuer opens one.
     var recoveryNeeded: () -> Void = {}
@@ -210,6 +212,7 @@ final class FeedFollower {
             guard let message = FeedMessage(payload) else {
                 return perform(feed.receivedMalformedMessage(now: clock()))
             }
+            source = [message.record]
             perform(feed.received(message, now: clock()))
             metrics.propagated(from: message.committedMicroseconds, to: clock())
         case .lost(let error):
@@ -254,8 +257,7 @@ final class FeedFollower {
     }
 
     private func apply(_ revocations: [Revocation]) -> Bool {
-        let ends = mirror == nil ? [] : revocations.compactMap(end)
-        mirror?.keep(revocations, ends)
+        let ends = mirror?.keep(source) ?? []
         guard put(revocations), put(ends.map(\.revocation)) else { return false }
         metrics.applied(revocations)
         return true
@@ -279,13 +281,6 @@ final class FeedFollower {
         guard writer.cutsTokensShort != isCutTold else { return }
         isCutTold.toggle()
         log.record(isCutTold ? .indexCut : .indexRoomy, ["max-revocations": "\(settings.maxRevocations)"])
-    }
-
-    /// The end of the session that a revocation names; nil when it names none, or only a part of its tokens.
-    private func end(_ revocation: Revocation) -> SessionEnd? {
-        guard revocation.key.kind == .session, revocation.issuedBefore == nil else { return nil }
-        let seconds = Int64(revocation.expiresAtSeconds) + settings.sessionRetention.components.seconds
-        return SessionEnd(session: revocation.key, untilSeconds: UInt32(clamping: seconds))
     }
 
     private func extend(_ grant: LeaseGrant) {
@@ -330,6 +325,7 @@ final class FeedFollower {
             [weak self] result in
             self?.answered(result, as: RenewReply.init) { [weak self] reply in
                 guard let self else { return }
+                if case .entries(let records, _, _) = reply { source = records }
                 perform(feed.renewed(reply, now: clock()))
             }
         }
@@ -363,6 +359,7 @@ final class FeedFollower {
         client?.send(FeedScript.pageCommand(page), timeout: Self.answerTimeout) { [weak self] result in
             self?.answered(result.page, as: { $0.bytes }) { [weak self] bytes in
                 guard let self else { return }
+                source = [bytes ?? []]
                 perform(feed.received(page: bytes, now: clock()))
             }
         }
@@ -395,6 +392,9 @@ final class FeedFollower {
         case .recovering:
             log.record(.feedRecovering)
             recoveryNeeded()
+        case .newer(let layout):
+            status.update { $0.halted = "the feed has layout \(layout.rawValue): upgrade this node" }
+            log.record(.layoutNewer, ["layout": "\(layout.rawValue)"])
         case .unreadable(let error):
             status.update { $0.halted = "\(error)" }
             log.record(.feedUnreadable, ["error": "\(error)"])

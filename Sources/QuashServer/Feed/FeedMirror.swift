@@ -1,27 +1,71 @@
+import Logging
 import Quash
 import QuashLoop
 
-/// Where an issuer's feed keeps what it receives, in addition to the index.
-struct FeedMirror {
-    let keep: ([Revocation], [SessionEnd]) -> Void
-    /// Answers, on the follower's loop, the ends of all sessions of which a refresh token may still live.
-    let ends: (_ done: @escaping ([SessionEnd]) -> Void) -> Void
-    /// Answers, on the follower's loop, whether all that was kept before is durable.
-    let flush: (_ done: @escaping (Bool) -> Void) -> Void
-    /// As ``RevocationIndex/Writer/discardTime()``.
-    let discardTime: () -> Void
+/// Where an issuer's feed keeps what it receives, in addition to the index: its outbox. On the follower's loop.
+final class FeedMirror {
+    private let outbox: Outbox
+    private let thread: LoopThread
+    private let settings: Settings
+    private let metrics: IssuerMetrics
+    private let log: Logger
+    private var limit = LineLimit()
 
-    /// A mirror in `outbox`, for a follower on `thread`.
-    init(in outbox: Outbox, on thread: LoopThread) {
-        keep = { outbox.mirror($0, ends: $1) }
-        ends = { done in
-            let done = LoopBound(done)
-            outbox.readEnds { ends in thread.submit { _ in done.value(ends) } }
-        }
-        discardTime = outbox.discardTime
-        flush = { done in
-            let done = LoopBound(done)
-            outbox.flush { isDurable in thread.submit { _ in done.value(isDurable) } }
-        }
+    struct Settings: Sendable {
+        /// How much longer than the revocation of a session it is remembered that the session has ended, where neither
+        /// the feed nor the outbox knows that better: for as long as a refresh token lives.
+        var sessionRetention: Duration
+        /// Recognises what issuers wrote; nil when no secret is configured.
+        var seal: FeedSeal?
     }
+
+    /// - Parameter thread: the follower's.
+    init(in outbox: Outbox, on thread: LoopThread, _ settings: Settings, metrics: IssuerMetrics, log: Logger) {
+        self.outbox = outbox
+        self.thread = thread
+        self.settings = settings
+        self.metrics = metrics
+        self.log = log
+    }
+
+    /// Keeps what issuers wrote of these records. What anybody else did is gone with this Redis.
+    ///
+    /// - Returns: the ends of the sessions among them.
+    func keep(_ records: [[UInt8]]) -> [SessionEnd] {
+        // The feed has read them before.
+        let entries = records.flatMap { (try? FeedEntry.decode($0, seal: settings.seal)) ?? [] }
+        let genuine = entries.filter(\.isGenuine)
+        if genuine.count < entries.count { report(entries.count - genuine.count) }
+        let ends = genuine.compactMap { $0.end ?? end($0.revocation) }
+        outbox.mirror(genuine.map(\.revocation), ends: ends)
+        return ends
+    }
+
+    /// The end of the session that a revocation names; nil when it names none, or only a part of its tokens.
+    private func end(_ revocation: Revocation) -> SessionEnd? {
+        guard revocation.key.kind == .session, revocation.issuedBefore == nil else { return nil }
+        let seconds = Int64(revocation.expiresAtSeconds) + settings.sessionRetention.components.seconds
+        return SessionEnd(session: revocation.key, untilSeconds: UInt32(clamping: seconds))
+    }
+
+    private func report(_ count: Int) {
+        metrics.received(unsealed: count)
+        guard let suppressed = limit.admit() else { return }
+        log.record(.feedUnsealed, ["entries": "\(count)", "suppressed": "\(suppressed)"])
+    }
+
+    /// Answers with the ends of all sessions of which a refresh token may still live.
+    func ends(_ done: @escaping ([SessionEnd]) -> Void) {
+        let done = LoopBound(done)
+        outbox.readEnds { [thread] ends in thread.submit { _ in done.value(ends) } }
+    }
+
+    /// Answers whether all that was kept before is durable.
+    func flush(_ done: @escaping (Bool) -> Void) {
+        let done = LoopBound(done)
+        outbox.flush { [thread] isDurable in thread.submit { _ in done.value(isDurable) } }
+    }
+
+    /// As ``RevocationIndex/Writer/discardTime()``.
+    func discardTime() { outbox.discardTime() }
 }

@@ -4,6 +4,7 @@ import QuashRedis
 /// The scripts of the feed, and how their arguments and answers are written. The scripts themselves are in `Scripts/`.
 enum FeedScript {
     static let register = script("register", PackageResources.register_lua)
+    static let layout = script("layout", PackageResources.layout_lua)
     static let begin = script("begin", PackageResources.begin_lua)
     static let restored = script("restored", PackageResources.restored_lua)
     static let revoke = script("revoke", PackageResources.revoke_lua)
@@ -26,8 +27,8 @@ enum FeedScript {
 
     /// Commits kept for replay; who was away for longer reads the live set.
     static let maxLogCommits = 100_000
-    /// Commits answered to one renewal: with 100 revocations each, 1.3 MiB.
-    static let maxRecordsPerRenewal = 500
+    /// Commits answered to one renewal: with 100 revocations each, 1.3 MB.
+    static let maxRecordsPerRenewal = 340
     /// Seconds that Redis keeps what has expired, for clocks that disagree.
     static let retainSeconds = 600
     /// The furthest expiry, in periods of the live set from now: 31 days.
@@ -50,6 +51,7 @@ enum FeedScript {
             text(node), text(request.position?.epoch.description ?? ""), text(request.position?.sequence ?? 0),
             text(lease.wholeMilliseconds), text(request.damagedEpoch?.description ?? ""), text(figures.text),
             text(maxRecordsPerRenewal), text(request.acknowledges ? 1 : 0), text(request.damage.rawValue),
+            text(FeedLayout.newest.rawValue),
         ]
     }
 
@@ -65,11 +67,14 @@ enum FeedScript {
         ]
     }
 
-    static func registerArguments(_ identity: IssuerIdentity, count: UInt64, replacing: Nonce?) -> [[UInt8]] {
+    static func registerArguments(
+        _ identity: IssuerIdentity, count: UInt64, replacing: Nonce?, layout: FeedLayout = .first
+    ) -> [[UInt8]] {
         let starts = (identity.earlierStarts + [identity.start]).map(\.description)
         return [
             text(identity.name), text(identity.outbox), text(identity.start),
             text(" \(starts.joined(separator: " ")) "), text(count), text(replacing?.description ?? ""),
+            text(FeedLayout.newest.rawValue), text(layout.rawValue),
         ]
     }
 
@@ -93,19 +98,23 @@ enum FeedScript {
 
     /// - Parameter count: how many commits of the issuer its outbox holds, with this one.
     static func revokeArguments(
-        _ commit: FeedWriter.Commit, to epoch: Epoch, by issuer: IssuerIdentity, count: UInt64
+        _ commit: FeedWriter.Commit, to epoch: Epoch, by issuer: IssuerIdentity, count: UInt64,
+        _ encoder: FeedEncoder = FeedEncoder(layout: .first, seal: nil)
     ) -> [[UInt8]] {
         precondition(
             commit.revocations.count <= RevocationCodec.maxRevocationsPerCommit, "too many revocations in one commit")
+        let ends = Dictionary(commit.ends.map { ($0.session, $0) }, uniquingKeysWith: { $1 })
+        var record: [UInt8] = []
         var periods: [UInt32: [UInt8]] = [:]
         for revocation in commit.revocations {
-            let period = LivePage.period(ofExpiry: revocation.expiresAtSeconds)
-            RevocationCodec.encode(revocation, into: &periods[period, default: []])
+            let start = record.count
+            encoder.encode(revocation, end: ends[revocation.key], into: &record)
+            periods[LivePage.period(ofExpiry: revocation.expiresAtSeconds), default: []] += record[start...]
         }
         let fixed = [
             text(epoch), text(commit.requestID), text(commit.isAwaited ? 1 : 0), text(maxLogCommits),
             text(LivePage.chunkBytes), text(LivePage.periodSeconds), text(retainSeconds),
-            text("\(issuer.outbox) \(issuer.start) \(count)"), RevocationCodec.encode(commit.revocations),
+            text("\(issuer.outbox) \(issuer.start) \(count)"), record,
         ]
         return fixed + periods.sorted { $0.key < $1.key }.flatMap { [text($0.key), $0.value] }
     }

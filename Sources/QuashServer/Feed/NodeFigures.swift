@@ -1,9 +1,11 @@
 import Quash
 
-/// What a node says of itself with each renewal, for people who watch the fleet: no decision depends on it.
+/// What a node says of itself with each renewal, for people who watch the fleet; and the newest layout that it reads,
+/// which the script `layout` asks of all before a newer one begins.
 ///
-/// It stands behind the version in the node's line of the registry, `0.1.0,1200,350`, so that the script and the fields
-/// that leases and confirmations depend on are as they were. One that says the version alone is as good.
+/// It stands behind the version in the node's line of the registry, `0.2.0,1200,350,2`, so that the script and the
+/// fields that leases and confirmations depend on are as they were. One that says the version alone reads the first
+/// layout.
 struct NodeFigures: Equatable, Sendable {
     var version: String
     /// Revocations in its index.
@@ -26,8 +28,8 @@ struct NodeFigures: Equatable, Sendable {
     }
 
     var text: String {
-        guard let entries else { return version }
-        return "\(version),\(entries)" + (decisionsPerSecond.map { ",\($0)" } ?? "")
+        func field(_ number: Int?) -> String { number.map { "\($0)" } ?? "" }
+        return "\(version),\(field(entries)),\(field(decisionsPerSecond)),\(FeedLayout.newest.rawValue)"
     }
 }
 

@@ -218,7 +218,7 @@ final class AdminEndpoints {
         json["waiting_for"] = .array(publisher.waitingFor.map { .string($0) })
         if let problem = publisher.problem {
             json["problem"] = .string("\(problem)")
-            json["bound_to"] = .string("\(problem.outbox)")
+            json["bound_to"] = problem.outbox.map { .string("\($0)") }
         }
         exchange.send(json: .object(json))
     }
@@ -254,7 +254,7 @@ final class AdminEndpoints {
     private func replace(_ outbox: String, _ exchange: AuditedExchange) throws(Problem) {
         guard let other = Nonce(outbox) else { throw Problem(.badRequest, "replace is 16 hexadecimal digits") }
         guard publisher.replace(other) else {
-            let holder = publisher.problem.map { "is bound to \($0.outbox)" } ?? "is bound to its own outbox"
+            let holder = publisher.problem?.outbox.map { "is bound to \($0)" } ?? "is bound to its own outbox"
             throw Problem(.conflict, "the name of this issuer \(holder), not to \(other)")
         }
         exchange.send(.accepted, json: ["replace": .string(outbox)], result: "done", targets: [outbox])

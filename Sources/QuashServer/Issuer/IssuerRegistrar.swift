@@ -11,6 +11,7 @@ final class IssuerRegistrar {
     private let client: RedisClient
     private let outbox: Outbox
     private let home: LoopThread
+    private let seal: FeedSeal?
     private let log: Logger
     private var timer: Timer?
     private(set) var registration: IssuerRegistration
@@ -25,10 +26,13 @@ final class IssuerRegistrar {
     var refused: () -> Void = {}
 
     /// - Parameter home: the thread of `loop`, to which the outbox answers.
+    /// - Parameter seal: for what this issuer writes; nil when no secret is configured.
     /// - Parameter problem: where to say what keeps this issuer from being ready.
     init(
-        client: RedisClient, outbox: Outbox, on loop: Loop, home: LoopThread, problem: Locked<String?>, log: Logger
+        client: RedisClient, outbox: Outbox, on loop: Loop, home: LoopThread, seal: FeedSeal?,
+        problem: Locked<String?>, log: Logger
     ) {
+        self.seal = seal
         self.client = client
         self.outbox = outbox
         self.home = home
@@ -48,7 +52,9 @@ final class IssuerRegistrar {
 
     /// What the script `revoke` is told of this issuer.
     func revokeArguments(_ commit: FeedWriter.Commit, to epoch: Epoch) -> [[UInt8]] {
-        FeedScript.revokeArguments(commit, to: epoch, by: registration.identity, count: count)
+        FeedScript.revokeArguments(
+            commit, to: epoch, by: registration.identity, count: count,
+            FeedEncoder(layout: registration.layout, seal: seal))
     }
 
     // MARK: Events
@@ -76,7 +82,7 @@ final class IssuerRegistrar {
     ///
     /// - Returns: false when nothing is to be replaced, or not this one.
     func replace(_ other: Nonce) -> Bool {
-        guard registration.problem?.outbox == other else { return false }
+        guard let outbox = registration.problem?.outbox, outbox == other else { return false }
         log.record(.issuerReplaces, ["outbox": "\(other)"])
         perform(registration.replace(other, now: .now))
         return true
@@ -109,6 +115,7 @@ final class IssuerRegistrar {
             log.record(.outboxRestored)
             outbox.noteRestored()
         case .bind(let outbox, let name): self.outbox.bind(outbox, to: name)
+        case .begin(let layout): begin(layout)
         case .wake(let instant): timer?.start(after: max(.zero, instant - .now))
         }
     }
@@ -134,7 +141,8 @@ final class IssuerRegistrar {
     }
 
     private func send(replacing replaced: Nonce?) {
-        let arguments = FeedScript.registerArguments(registration.identity, count: count, replacing: replaced)
+        let arguments = FeedScript.registerArguments(
+            registration.identity, count: count, replacing: replaced, layout: registration.layout)
         client.eval(FeedScript.register, keys: FeedScript.keys, arguments: arguments, timeout: Self.timeout) {
             [weak self] result in
             guard let self else { return }
@@ -143,6 +151,17 @@ final class IssuerRegistrar {
             } catch {
                 failed(error)
             }
+        }
+    }
+
+    private func begin(_ newest: FeedLayout) {
+        let arguments = [FeedScript.text(newest.rawValue)]
+        client.eval(FeedScript.layout, keys: FeedScript.keys, arguments: arguments, timeout: Self.timeout) {
+            [weak self] result in
+            guard let self, let reply = try? LayoutReply(result.get()), let layout = reply.layout else { return }
+            let before = registration.layout
+            registration.began(layout)
+            if registration.layout > before { log.record(.layoutBegun, ["layout": "\(layout.rawValue)"]) }
         }
     }
 

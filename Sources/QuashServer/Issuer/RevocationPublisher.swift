@@ -188,11 +188,10 @@ final class RevocationPublisher {
                 self?.answered($0.page, { $0.bytes }) { $0.received(page: $1, now: ClockReading.now()) }
             }
         case .restore(let revocations, let epoch):
-            revoke(FeedWriter.Commit(revocations: revocations), epoch) { publisher, result in
-                switch result {
-                case .success(let reply): publisher.perform(publisher.writer.restored(reply, now: .now))
-                case .failure(let error): publisher.runFailed(error)
-                }
+            let sessions = revocations.map(\.key).filter { $0.kind == .session }
+            guard !sessions.isEmpty else { return restore(FeedWriter.Commit(revocations: revocations), epoch) }
+            outbox.readEnds(of: sessions) { [home, this = LoopBound(self)] ends in
+                home.submit { _ in this.value.restore(FeedWriter.Commit(revocations: revocations, ends: ends), epoch) }
             }
         case .declareRestored(let epoch, let excused):
             let arguments = FeedScript.restoredArguments(
@@ -211,6 +210,15 @@ final class RevocationPublisher {
 
     private func persisted(_ epoch: Epoch, _ isDurable: Bool) {
         perform(isDurable ? writer.persistedEpoch(epoch, now: .now) : writer.runFailed(now: .now))
+    }
+
+    private func restore(_ commit: FeedWriter.Commit, _ epoch: Epoch) {
+        revoke(commit, epoch) { publisher, result in
+            switch result {
+            case .success(let reply): publisher.perform(publisher.writer.restored(reply, now: .now))
+            case .failure(let error): publisher.runFailed(error)
+            }
+        }
     }
 
     private func send(_ id: FeedWriter.ID, _ commit: FeedWriter.Commit, _ epoch: Epoch) {

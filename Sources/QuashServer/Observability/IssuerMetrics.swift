@@ -29,6 +29,8 @@ package final class IssuerMetrics: Sendable {
     private let damages = MetricFamily<Counter>(
         "quash_epochs_damaged_total", "Epochs that this issuer began because the data of the last was damaged.",
         labels: ["cause"])
+    private let unsealed = MetricFamily<Counter>(
+        "quash_feed_unsealed_total", "Entries of the feed that carry no seal of an issuer, and were not mirrored.")
     private let confirmations = MetricFamily<Histogram>(
         "quash_confirm_duration_seconds", "From the commit of a revocation to its confirmation.",
         bounds: [
@@ -58,6 +60,7 @@ package final class IssuerMetrics: Sendable {
     private let confirmed: Histogram
     private let confirmedCount: Counter
     private let unconfirmedCount: Counter
+    private let unsealedCount: Counter
     private let keyFileModified: Gauge
     private let checked: Gauge
     private let members = Locked<[(isIssuer: Bool, leaseEnds: BootInstant)]>([])
@@ -72,6 +75,7 @@ package final class IssuerMetrics: Sendable {
         confirmed = confirmations.cell()
         confirmedCount = outcomes.cell("confirmed")
         unconfirmedCount = outcomes.cell("unconfirmed")
+        unsealedCount = unsealed.cell()
         keyFileModified = keyFile.cell()
         checked = checks.cell()
         for (role, isIssuer) in [("issuer", true), ("validator", false)] {
@@ -111,6 +115,9 @@ package final class IssuerMetrics: Sendable {
         damaged[index].increment()
     }
 
+    /// So many entries of the feed carry no seal of an issuer.
+    func received(unsealed count: Int) { unsealedCount.increment(by: UInt64(count)) }
+
     /// A revocation was confirmed this long after its commit.
     package func confirmed(after duration: Duration) {
         confirmed.record(duration)
@@ -133,6 +140,6 @@ package final class IssuerMetrics: Sendable {
     package func usesKeys(writtenAt seconds: Int64) { keyFileModified.set(Double(seconds)) }
 
     package var sources: [any MetricSource] {
-        [sessions, refreshes, reuses, commits, damages, confirmations, outcomes, nodes, checks, keyFile]
+        [sessions, refreshes, reuses, commits, damages, unsealed, confirmations, outcomes, nodes, checks, keyFile]
     }
 }

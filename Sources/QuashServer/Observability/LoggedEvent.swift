@@ -51,6 +51,9 @@ package enum LoggedEvent: String, CaseIterable, Sendable {
     case registryUnreadable = "registry.unreadable"
     case nodeDuplicate = "node.duplicate"
     case issuerUnnamed = "issuer.unnamed"
+    case layoutBegun = "layout.begun"
+    case layoutNewer = "layout.newer"
+    case feedUnsealed = "feed.unsealed"
     case issuerRefused = "issuer.refused"
     case issuerReplaces = "issuer.replaces"
     case issuerUnregistered = "issuer.unregistered"
@@ -76,7 +79,8 @@ package enum LoggedEvent: String, CaseIterable, Sendable {
             .outboxBehind, .outboxLost:
             .critical
         case .reloadRefused, .signingKept, .clockWrong, .feedDamaged, .feedMissing, .feedRefused, .epochDamaged,
-            .epochSuperseded, .issuerUnnamed, .issuerRefused, .outboxDamaged, .outboxBehindRedis:
+            .layoutNewer, .feedUnsealed, .epochSuperseded, .issuerUnnamed, .issuerRefused, .outboxDamaged,
+            .outboxBehindRedis:
             .error
         case .settingFixed, .keysFailed, .redisUnreachable, .redisSilent, .redisAtRisk, .subscriptionLost,
             .feedUnanswered, .feedForeignMessage, .feedNotRestored, .commitUncertain, .epochWaiting, .epochFenced,
@@ -85,7 +89,7 @@ package enum LoggedEvent: String, CaseIterable, Sendable {
             .warning
         case .issuerStarted, .issuerStopped, .validatorStarted, .validatorStopped, .signingLoaded, .clockRight,
             .indexRoomy, .feedRecovering, .feedRestoring, .feedExcused, .epochBegun, .epochOpened, .issuerReplaces,
-            .sessionsReplayed, .outboxMade, .outboxRestored, .audit:
+            .layoutBegun, .sessionsReplayed, .outboxMade, .outboxRestored, .audit:
             .notice
         case .keysLoaded, .redisConnected, .leaseHeld, .feedResync: .info
         case .feedGap, .registryUnread: .debug
@@ -151,6 +155,9 @@ package enum LoggedEvent: String, CaseIterable, Sendable {
         case .sessionReused: "a refresh token was used twice: its session has ended"
         case .requestUnserved: "a request could not be served"
         case .outboxTorn: "a crash tore the last write to the outbox, which was not yet acknowledged; it is cut off"
+        case .layoutBegun: "every node reads the new layout of the feed: issuers write it from now on"
+        case .layoutNewer: "the feed has a newer layout than this version reads: upgrade this node"
+        case .feedUnsealed: "entries of the feed carry no seal of an issuer: they are applied, and not mirrored"
         case .issuerRefused: "this issuer may not commit revocations"
         case .issuerReplaces: "an operator replaces another outbox by this issuer's"
         case .issuerUnregistered: "this issuer could not be registered in Redis; it tries again"

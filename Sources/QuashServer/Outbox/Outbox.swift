@@ -44,7 +44,7 @@ final class Outbox: Sendable {
         case mirror([Revocation], [SessionEnd])
         case flush(done: @Sendable (Bool) -> Void)
         case read(done: @Sendable ([Revocation]) -> Void)
-        case readEnds(done: @Sendable ([SessionEnd]) -> Void)
+        case readEnds(of: [RevocationKey]?, done: @Sendable ([SessionEnd]) -> Void)
         case discardTime
         case view(@Sendable (borrowing RevocationIndex.Writer) -> Void)
     }
@@ -111,7 +111,11 @@ final class Outbox: Sendable {
     func read(done: @escaping @Sendable ([Revocation]) -> Void) { submit(.read(done: done)) }
 
     /// The ends of all sessions of which a refresh token may still live.
-    func readEnds(done: @escaping @Sendable ([SessionEnd]) -> Void) { submit(.readEnds(done: done)) }
+    ///
+    /// - Parameter sessions: only of these; nil for all.
+    func readEnds(of sessions: [RevocationKey]? = nil, done: @escaping @Sendable ([SessionEnd]) -> Void) {
+        submit(.readEnds(of: sessions, done: done))
+    }
 
     /// Passes all that it holds to `body`, on the outbox's thread. What is not yet durable is not among it.
     func view(_ body: @escaping @Sendable (borrowing RevocationIndex.Writer) -> Void) { submit(.view(body)) }
@@ -231,7 +235,8 @@ private final class OutboxState {
         case .mirror, .discardTime: break
         case .flush(let done): done(isMirrored)
         case .read(let done): done(contents.revocations.revocations(from: kept))
-        case .readEnds(let done): done(contents.sessionEnds(from: kept))
+        case .readEnds(let sessions, let done):
+            done(sessions.map { contents.sessionEnds(of: $0) } ?? contents.sessionEnds(from: kept))
         case .view(let body): body(contents.revocations)
         }
     }

@@ -83,10 +83,15 @@ struct OutboxContents: ~Copyable {
         ends.revocations(from: instant).map { SessionEnd(session: $0.key, untilSeconds: $0.expiresAtSeconds) }
     }
 
-    /// Those of `ends` of whose session no end is known.
-    func unknown(_ ends: [SessionEnd]) -> [SessionEnd] {
-        ends.filter { !self.ends.covers(Revocation(key: $0.session, expiresAtSeconds: 0)) }
+    /// The ends that are known of these sessions.
+    func sessionEnds(of sessions: [RevocationKey]) -> [SessionEnd] {
+        sessions.compactMap { session in
+            ends.expiry(of: session).map { SessionEnd(session: session, untilSeconds: $0) }
+        }
     }
+
+    /// Those of `ends` of whose session no end is known.
+    func unknown(_ ends: [SessionEnd]) -> [SessionEnd] { ends.filter { self.ends.expiry(of: $0.session) == nil } }
 
     /// About how long the file is when it is written anew.
     var byteCount: Int {

@@ -19,12 +19,13 @@ final class FeedThread: Sendable {
     }
 
     /// - Parameter status: where the feed tells of itself.
-    /// - Parameter outbox: where an issuer keeps all that it hears.
+    /// - Parameter mirror: where an issuer keeps what it receives; made on the feed's thread.
     /// - Parameter recoveryNeeded: called on the feed's thread when no epoch is open.
     /// - Parameter keysChanged: called on the feed's thread when an issuer says that its keys may have changed.
     /// - Parameter leaseBegan: called on the feed's thread when a lease is granted after there was none.
     init(
-        settings: FeedFollower.Settings, status: FeedStatus = FeedStatus(), outbox: Outbox? = nil, log: Logger,
+        settings: FeedFollower.Settings, status: FeedStatus = FeedStatus(),
+        mirror: (@Sendable (_ thread: LoopThread) -> FeedMirror)? = nil, log: Logger,
         recoveryNeeded: @escaping @Sendable () -> Void = {}, keysChanged: @escaping @Sendable () -> Void = {},
         leaseBegan: @escaping @Sendable () -> Void = {}
     ) throws(LoopError) {
@@ -40,7 +41,7 @@ final class FeedThread: Sendable {
             feed.recoveryNeeded = recoveryNeeded
             feed.keysChanged = keysChanged
             feed.leaseBegan = leaseBegan
-            feed.mirror = outbox.map { FeedMirror(in: $0, on: thread) }
+            feed.mirror = mirror?(thread)
             follower.value.follower = feed
             feed.start()
         }

@@ -99,10 +99,12 @@ public final class Issuer: Sendable {
         pool = try SigningPool(home: loop, count: Loop.availableParallelism)
         var settings = FeedFollower.Settings(common, redis: redis)
         settings.node = Registry.issuerPrefix + settings.node
-        settings.sessionRetention = configuration.refreshTTL
-        let (loop, state) = (loop, state)
+        let seal = configuration.feedSeal
+        let mirror = FeedMirror.Settings(sessionRetention: configuration.refreshTTL, seal: seal)
+        let (loop, state, outbox, metrics) = (loop, state, outbox, metrics)
         feed = try FeedThread(
-            settings: settings, status: status, outbox: outbox, log: log,
+            settings: settings, status: status,
+            mirror: { FeedMirror(in: outbox, on: $0, mirror, metrics: metrics, log: log) }, log: log,
             recoveryNeeded: { loop.submit { _ in state.value.publisher?.recoveryNeeded() } },
             leaseBegan: { loop.submit { _ in state.value.observer?.read { _ in } } })
         let started = Locked<(any Error)?>(nil)
@@ -139,7 +141,8 @@ public final class Issuer: Sendable {
         let writers = FeedWriter.Settings(
             issuer: common.nodeID, issuers: configuration.issuers, fence: configuration.fence)
         let registrar = IssuerRegistrar(
-            client: client, outbox: outbox, on: loop, home: self.loop, problem: outboxProblem, log: log)
+            client: client, outbox: outbox, on: loop, home: self.loop, seal: configuration.feedSeal,
+            problem: outboxProblem, log: log)
         let publisher = RevocationPublisher(
             client: client, outbox: outbox, registrar: registrar, on: loop, home: self.loop, settings: writers,
             lease: common.lease, maxClockDeviation: common.maxClockDeviation, metrics: metrics, log: log)

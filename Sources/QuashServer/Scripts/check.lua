@@ -71,6 +71,8 @@ local function registry(key)
   end
   return table.concat(lines, '\n')
 end
+-- The layout of what is stored: a node that does not read it must not go on.
+local layout = number(read('GET', '{quash}:layout')) or 1
 -- Lua writes numbers from 1e14 on with an exponent.
 local function decimal(number) return string.format('%.0f', number) end
 -- Chunks of the live set that one call looks at, at most: 64 GiB. And the longest chunk that is believed to be one, far

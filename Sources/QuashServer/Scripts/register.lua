@@ -1,5 +1,6 @@
--- register(name, outbox, start, known starts, count, replaced): binds the name of an issuer to its outbox.
--- Answers {'registered'}, {'taken', outbox} when the name is bound to another outbox that is not `replaced`, {'copied'}
+-- register(name, outbox, start, known starts, count, replaced, newest layout, known layout): binds the name of an issuer
+-- to its outbox. Answers {'registered', layout}, {'newer', layout} when the feed's layout is newer than the newest that
+-- the issuer reads, {'taken', outbox} when the name is bound to another outbox that is not `replaced`, {'copied'}
 -- when a start is registered that is not among the `known starts` (with spaces between, and one at each end), unless
 -- `replaced` is the outbox itself, or {'behind', count} when fewer commits are known to the issuer than here.
 --
@@ -7,8 +8,9 @@
 -- is when data is lost.
 local issuers = '{quash}:issuers'
 local name, outbox, start, count, replaced = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[5]), ARGV[6]
-local lines = redis.pcall('HGETALL', issuers)
-if lines.err then
+if layout > tonumber(ARGV[7]) then return {'newer', layout} end
+local lines = read('HGETALL', issuers)
+if not lines then
   redis.call('DEL', issuers)
   lines = {}
 end
@@ -27,4 +29,9 @@ if own and own[1] then
 end
 if replaced ~= '' and replaced ~= outbox then redis.call('HDEL', issuers, replaced) end
 redis.call('HSET', issuers, outbox, start .. ' ' .. decimal(count) .. ' ' .. name)
-return {'registered'}
+-- The layout is the feed's until no data of it is left: an issuer that knows of a newer one than Redis does says so.
+if tonumber(ARGV[8]) > layout then
+  layout = tonumber(ARGV[8])
+  redis.call('SET', '{quash}:layout', layout)
+end
+return {'registered', layout}

@@ -1,12 +1,15 @@
--- renew(node, epoch, applied, lease ms, damaged epoch, version, most records, 1 when somebody waits, what is damaged):
--- the safety path.
--- Answers {'recovering'}, {'elsewhere', epoch, head}, {'gap', epoch, head} or
+-- renew(node, epoch, applied, lease ms, damaged epoch, version, most records, 1 when somebody waits, what is damaged,
+-- newest layout): the safety path.
+-- Answers {'recovering'}, {'layout', layout} when that is newer than the newest that the node reads,
+-- {'elsewhere', epoch, head}, {'gap', epoch, head} or
 -- {'entries', epoch, head, lease ms granted or 0, record, ...} with every commit after `applied`, in order.
 --
 -- A lease is granted only together with everything up to the head, in this one atomic step. The registry is written
 -- with it: a master that may not write (min-replicas-to-write) grants nothing.
 -- KEYS[1] is the registry, the only key that a validator may write.
 if state ~= 'open' then return {'recovering'} end
+-- Before all else: what such a node cannot read is no damage.
+if layout > tonumber(ARGV[10]) then return {'layout', layout} end
 -- The data is damaged. The epoch ends here, and an issuer opens the next. A report about an epoch that is over says
 -- nothing of this one: else each of many nodes that found the same damage would end an epoch.
 if ARGV[5] == nonce then return end_epoch(ARGV[9]) end

@@ -14,12 +14,16 @@ import Testing
         _ script: ScriptCaller, url: String? = nil, maxRevocations: Int = 1_000_000, outbox: Outbox? = nil,
         recover: @escaping @Sendable () -> Void = {}
     ) throws -> FeedThread {
-        try FeedThread(
-            settings: FeedFollower.Settings(
-                redis: RedisOptions(url: RedisURL(url ?? script.redis.url)), node: "node",
-                feed: Feed.Settings(lease: .seconds(5), renewInterval: .milliseconds(100)),
-                maxRevocations: maxRevocations, clockSkew: .zero),
-            outbox: outbox, log: Fleet.silent, recoveryNeeded: recover)
+        let settings = FeedFollower.Settings(
+            redis: try RedisOptions(url: RedisURL(url ?? script.redis.url)), node: "node",
+            feed: Feed.Settings(lease: .seconds(5), renewInterval: .milliseconds(100)),
+            maxRevocations: maxRevocations, clockSkew: .zero)
+        guard let outbox else { return try FeedThread(settings: settings, log: Fleet.silent, recoveryNeeded: recover) }
+        let mirror = FeedMirror.Settings(sessionRetention: .seconds(86_400))
+        return try FeedThread(
+            settings: settings,
+            mirror: { FeedMirror(in: outbox, on: $0, mirror, metrics: IssuerMetrics(), log: Fleet.silent) },
+            log: Fleet.silent, recoveryNeeded: recover)
     }
 
     private func end(_ feed: FeedThread) {
