@@ -1,8 +1,8 @@
 /// The version of what Redis and the outboxes hold.
 ///
-/// A node states with each renewal the newest that it reads. A newer one begins when every node that holds a lease reads
-/// it, and is written in Redis then; issuers write nothing of it before, and a node that does not read it is told so and
-/// refuses every token.
+/// A node states with each renewal the newest that it reads. A newer one begins when every node that holds a lease
+/// reads it, and is written in Redis then; issuers write nothing of it before, and a node that does not read it is told
+/// so and refuses every token.
 public struct FeedLayout: RawRepresentable, Comparable, Hashable, Sendable {
     /// 1 or more.
     public let rawValue: Int

@@ -1,10 +1,10 @@
 import QuashCrypto
 
-/// The secret that the issuers of a feed share: what they write carries a code that only they can make, and none of them
-/// mirrors or restores anything else. So what others wrote into Redis is gone with that Redis.
+/// The secret that the issuers of a feed share: what they write carries a code that only they can make, and none of
+/// them mirrors or restores anything else. So what others wrote into Redis is gone with that Redis.
 ///
-/// The code is the first 8 bytes of HMAC-SHA-256 (RFC 2104, truncated as its section 5 allows) over `quash feed` and the
-/// bytes of the entry before it.
+/// The code is the first 8 bytes of HMAC-SHA-256 (RFC 2104, truncated as its section 5 allows) over `quash feed` and
+/// the bytes of the entry before it.
 public struct FeedSeal: Sendable {
     private static let context = Array("quash feed".utf8)
 

@@ -38,8 +38,8 @@ public struct IssuerRegistration: Sendable {
                 "another process has started with a copy of this outbox: stop one of the two; to go on with this one, "
                     + "run quash recover --replace \(outbox)"
             case .newer(let layout):
-                "the feed has layout \(layout.rawValue), and this version of quash writes \(FeedLayout.newest.rawValue): "
-                    + "upgrade this issuer"
+                "the feed has layout \(layout.rawValue), and this version of quash writes "
+                    + "\(FeedLayout.newest.rawValue): upgrade this issuer"
             }
         }
     }

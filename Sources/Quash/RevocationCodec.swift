@@ -11,8 +11,8 @@
 ///
 /// The last two parts belong to the second ``FeedLayout``; a validator skips them.
 ///
-/// The highest bit of a bound is set when the bound is a time of the provider's clock, and clear when it is one of ours.
-/// A bound that was written before that bit had a meaning has it clear, and is a time of ours. A reader of that
+/// The highest bit of a bound is set when the bound is a time of the provider's clock, and clear when it is one of
+/// ours. A bound that was written before that bit had a meaning has it clear, and is a time of ours. A reader of that
 /// age takes one by the provider's clock for a bound of the year 6429, and refuses more than it should, never less.
 ///
 /// So a plain revocation is 20 bytes, a bounded one 26, and several simply follow each other. There is no length and no

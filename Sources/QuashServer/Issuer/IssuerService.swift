@@ -303,7 +303,8 @@ final class IssuerService {
     /// To be remembered by issuers until the last refresh token of the session has expired: Redis may forget that these
     /// are dead.
     ///
-    /// - Parameter otherwise: until when of a session that Redis does not know, in seconds since 1970; nil for as long as
+    /// - Parameter otherwise: until when of a session that Redis does not know, in seconds since 1970; nil for as long
+    ///   as
     ///   any token may live.
     func sessionEnd(_ session: SessionID, _ record: SessionRecord?, otherwise: UInt32? = nil) -> SessionEnd {
         let known = record.map { $0.refreshExpires.map { UInt32(clamping: $0.seconds + 1) } ?? horizon() }

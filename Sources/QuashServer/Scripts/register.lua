@@ -1,8 +1,9 @@
--- register(name, outbox, start, known starts, count, replaced, newest layout, known layout): binds the name of an issuer
--- to its outbox. Answers {'registered', layout}, {'newer', layout} when the feed's layout is newer than the newest that
--- the issuer reads, {'taken', outbox} when the name is bound to another outbox that is not `replaced`, {'copied'}
--- when a start is registered that is not among the `known starts` (with spaces between, and one at each end), unless
--- `replaced` is the outbox itself, or {'behind', count} when fewer commits are known to the issuer than here.
+-- register(name, outbox, start, known starts, count, replaced, newest layout, known layout): binds the name of an
+-- issuer to its outbox. Answers {'registered', layout}, {'newer', layout} when the feed's layout is newer than the
+-- newest that the issuer reads, {'taken', outbox} when the name is bound to another outbox that is not `replaced`,
+-- {'copied'} when a start is registered that is not among the `known starts` (with spaces between, and one at each
+-- end), unless `replaced` is the outbox itself, or {'behind', count} when fewer commits are known to the issuer than
+-- here.
 --
 -- `{quash}:issuers` has a line `<start> <count> <name>` for each outbox. It belongs to no epoch: an issuer stays who it
 -- is when data is lost.
