@@ -4,7 +4,8 @@ import Synchronization
 /// The process in which something was made: what its threads keep up to date is out of date in a child that fork(2)
 /// made, which has the memory and none of the threads.
 ///
-/// Each fork counts, in the child (pthread_atfork(3)). Children of vfork(2) and posix_spawn(3) do nothing but call exec.
+/// Each fork counts, in the child (pthread_atfork(3)). Children of vfork(2) and posix_spawn(3) do nothing but call
+/// exec.
 package struct BirthProcess: Sendable {
     private let forks = Forks.shared
     private let count: UInt64

@@ -6,11 +6,11 @@ import Synchronization
 /// skew and ``Retention/margin``, and for no other reason; ``Writer/discardTime()`` is for a clock that was wrong.
 /// Applying is idempotent and commutative, so entries may come twice, late, and in any order.
 ///
-/// When it is full, the revocations that expire first give way to the new, and no token that expires by then is accepted
-/// any more: ``cutBy`` says until when. So what is refused becomes coarser, and never less. In this order: what has
-/// expired goes; tokens are refused as expired, by up to ``longestCut`` before their time; about tokens that expire by
-/// up to ``longestGap`` from now nothing is said any more, and those that live longer are still judged; and where that
-/// makes no room either, the index refuses, and its owner says nothing about any token.
+/// When it is full, the revocations that expire first give way to the new, and no token that expires by then is
+/// accepted any more: ``cutBy`` says until when. So what is refused becomes coarser, and never less. In this order:
+/// what has expired goes; tokens are refused as expired, by up to ``longestCut`` before their time; about tokens that
+/// expire by up to ``longestGap`` from now nothing is said any more, and those that live longer are still judged; and
+/// where that makes no room either, the index refuses, and its owner says nothing about any token.
 ///
 /// One ``Writer`` changes it, on the feed's thread. Each loop reads through a ``Reader`` of its own, without a lock.
 public final class RevocationIndex: Sendable {
@@ -24,8 +24,8 @@ public final class RevocationIndex: Sendable {
 
     /// How long before its time a token may be refused when the index is full: five minutes.
     public static let longestCut: Duration = .seconds(300)
-    /// How far ahead may expire what nothing is said about when the index is full: a day, the longest that access tokens
-    /// of Quash live.
+    /// How far ahead may expire what nothing is said about when the index is full: a day, the longest that access
+    /// tokens of Quash live.
     public static let longestGap: Duration = .seconds(86_400)
 
     /// An index without entries.
@@ -51,9 +51,9 @@ public final class RevocationIndex: Sendable {
     /// has.
     public var changes: UInt64 { statistics.changes.load(ordering: .acquiring) }
 
-    /// The greatest civil time by which anything was dropped as expired; later than any clock's when the index was full. A
-    /// decision judges `exp` by this, if it is later than its own clock, **after** it looked for revocations: so what
-    /// was dropped as expired is refused as expired, even by a thread whose clock never showed that time.
+    /// The greatest civil time by which anything was dropped as expired; later than any clock's when the index was
+    /// full. A decision judges `exp` by this, if it is later than its own clock, **after** it looked for revocations:
+    /// so what was dropped as expired is refused as expired, even by a thread whose clock never showed that time.
     public var droppedBy: WallInstant {
         WallInstant(milliseconds: statistics.droppedByMilliseconds.load(ordering: .acquiring))
     }
@@ -63,8 +63,8 @@ public final class RevocationIndex: Sendable {
     public var discards: UInt64 { statistics.discards.load(ordering: .acquiring) }
 
     /// No token that expires by this is accepted, because the index was full and what expired by then was let go; in
-    /// the past when it was not. Later than ``droppedBy`` where that is more than tokens may be called expired before their time.
-    /// Looked at **after** the revocations, too.
+    /// the past when it was not. Later than ``droppedBy`` where that is more than tokens may be called expired before
+    /// their time. Looked at **after** the revocations, too.
     public var cutBy: WallInstant {
         WallInstant(milliseconds: statistics.cutByMilliseconds.load(ordering: .acquiring))
     }

@@ -34,7 +34,7 @@ struct RevokeCommand: ParsableCommand {
     var issuedBefore: String?
     @Option(
         help: ArgumentHelp(
-            "When the last of the tokens expires, if they are of another issuer; otherwise they are remembered for 30 days.",
+            "When the last of the tokens expires that are of another issuer; not given, that is in 30 days.",
             valueName: "time"))
     var expiresAt: String?
     @Option(help: "Why, for the issuer's log.")

@@ -26,8 +26,9 @@ package final class RedisClient {
     private var waiting = WaitingCommands<Request>()
     private var deadlineTimer: Timer?
     private var armedFor: LoopInstant?
-    /// A deadline has passed, and what has arrived is read once more before that counts.
-    private var isLastLook = false
+    /// When a deadline had passed at the last look; nil when none had. What has arrived is read once more before that
+    /// counts.
+    private var lookedAt: LoopInstant?
     /// Failures whose commands were never sent; they are told in the next turn of the loop.
     private var refused: [CommandPipeline<Request>.Failure] = []
     private var refusalTimer: Timer?
@@ -81,9 +82,9 @@ package final class RedisClient {
     /// Sends a command, after those that wait already.
     ///
     /// - Parameters:
-    ///   - timeout: from the sending to the reply. A command that waits longer ends the connection, and with it fail all
-    ///     that wait on it: replies come in order, so none could be told from the next any more. Before it is sent it
-    ///     may wait for up to ``RedisLimits/maxWait``, as long as Redis answers others.
+    ///   - timeout: from the sending to the reply. A command that waits longer ends the connection, and with it fail
+    ///     all that wait on it: replies come in order, so none could be told from the next any more. Before it is sent
+    ///     it may wait, as long as Redis answers others.
     ///   - completion: called exactly once, on the loop, never before this call returns. An error of the server is a
     ///     failure with the code `.server`; inside an array it stays a value.
     package func send(_ command: RedisCommand, timeout: Duration, completion: @escaping Completion) {
@@ -96,7 +97,7 @@ package final class RedisClient {
             }
             if waiting.isEmpty, !pipeline.isFull, try link.write(request.bytes) {
                 pipeline.sent(request, deadline: loop.now + timeout)
-            } else if !waiting.append(request, bytes: request.bytes.count, now: loop.now) {
+            } else if !waiting.append(request, bytes: request.bytes.count) {
                 throw RedisError(.overloaded, "\(waiting.count) commands wait already until Redis has answered others")
             }
             arm()
@@ -119,27 +120,24 @@ package final class RedisClient {
     private func deadlineReached() {
         armedFor = nil
         let now = loop.now
-        // Timers come before what has arrived: a loop that was busy must not take its own delay for that of Redis.
-        if let deadline = pipeline.earliestDeadline, deadline <= now, !isLastLook {
-            isLastLook = true
-            armedFor = now
-            deadlineTimer?.start(after: .milliseconds(1))
-            return
-        }
-        isLastLook = false
-        var failures = pipeline.deadlineReached(now: now)
+        // Timers come before what has arrived: a loop that was busy must not take its own delay for that of Redis. So a
+        // command is late that was late at the last look, and whose reply has not arrived since.
+        let failures = lookedAt.map { pipeline.deadlineReached(now: $0) } ?? []
+        lookedAt = nil
         if let first = failures.first {
             link?.drop(RedisError(.timedOut, "Redis did not answer \(first.request.name) in time"))
+        } else if let deadline = pipeline.earliestDeadline, deadline <= now {
+            lookedAt = now
+            armedFor = deadline
+            deadlineTimer?.start(after: .milliseconds(1))
         }
-        failures += waiting.expired(now: now)
         tell(failures)
         arm()
     }
 
     /// Starts the timer anew only for an earlier deadline: at a later one it finds out by itself what is next.
     private func arm() {
-        let next = [pipeline.earliestDeadline, waiting.earliestEnd].compactMap(\.self).min()
-        guard let deadline = next, armedFor.map({ deadline < $0 }) ?? true else { return }
+        guard let deadline = pipeline.earliestDeadline, armedFor.map({ deadline < $0 }) ?? true else { return }
         armedFor = deadline
         deadlineTimer?.start(after: deadline - loop.now)
     }
@@ -177,7 +175,7 @@ extension RedisClient: RedisLinkUser {
     }
 
     func link(_ link: RedisLink, lost error: RedisError) {
-        isLastLook = false
+        lookedAt = nil
         let failures = pipeline.lost(because: error.description) + waiting.lost()
         stateChanged(.down(error))
         tell(failures)

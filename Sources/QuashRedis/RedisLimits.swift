@@ -15,8 +15,6 @@ package enum RedisLimits {
     /// Commands, and their bytes, that wait until the connection takes more, beyond the two limits above.
     package static let maxWaitingCommands = 65_536
     package static let maxWaitingBytes = 67_108_864
-    /// How long one of them may wait.
-    package static let maxWait: Duration = .seconds(10)
     /// Bytes of an error text of the server that are kept.
     package static let maxErrorTextBytes = 256
     /// Databases: SELECT takes a number below `databases` of redis.conf, which is far below this.

@@ -1,15 +1,13 @@
-import QuashLoop
-
 /// The commands that wait until the connection takes more, in the order in which they came. Pure; `RedisClient` drives
 /// it.
 ///
-/// So a burst of commands takes longer than one of them, and fails only when Redis does not answer. What waits was
-/// surely not sent.
+/// So a burst of commands takes longer than one of them, and fails only when Redis does not answer: how long one waits
+/// is bounded by how many there may be, and by the deadlines of those that were sent before. What waits was surely not
+/// sent.
 struct WaitingCommands<Request> {
     private struct Waiting {
         let request: Request
         let bytes: Int
-        let end: LoopInstant
     }
 
     /// Those before `first` were taken.
@@ -21,17 +19,15 @@ struct WaitingCommands<Request> {
     var count: Int { elements.count - first }
     /// The command that is sent next.
     var next: Request? { isEmpty ? nil : elements[first]?.request }
-    /// When the first of them has waited too long.
-    var earliestEnd: LoopInstant? { isEmpty ? nil : elements[first]?.end }
 
     /// Takes a command of so many bytes. Amortised O(1).
     ///
     /// - Returns: false when too many wait already.
-    mutating func append(_ request: Request, bytes: Int, now: LoopInstant) -> Bool {
+    mutating func append(_ request: Request, bytes: Int) -> Bool {
         guard count < RedisLimits.maxWaitingCommands, self.bytes + bytes <= RedisLimits.maxWaitingBytes else {
             return false
         }
-        elements.append(Waiting(request: request, bytes: bytes, end: now + RedisLimits.maxWait))
+        elements.append(Waiting(request: request, bytes: bytes))
         self.bytes += bytes
         return true
     }
@@ -49,23 +45,11 @@ struct WaitingCommands<Request> {
         return waiting.request
     }
 
-    /// Takes out what has waited too long.
-    mutating func expired(now: LoopInstant) -> [CommandPipeline<Request>.Failure] {
-        fail(RedisError(.overloaded, "too many commands waited before it for an answer of Redis")) { $0 <= now }
-    }
-
     /// The connection is gone: takes out everything.
     mutating func lost() -> [CommandPipeline<Request>.Failure] {
-        fail(RedisError(.unavailable, "the connection to Redis was lost before it was sent")) { _ in true }
-    }
-
-    private mutating func fail(
-        _ error: RedisError, while condition: (LoopInstant) -> Bool
-    ) -> [CommandPipeline<Request>.Failure] {
         var failures: [CommandPipeline<Request>.Failure] = []
-        while let end = earliestEnd, condition(end), let request = removeNext() {
-            failures.append(CommandPipeline.Failure(request: request, error: error))
-        }
+        let error = RedisError(.unavailable, "the connection to Redis was lost before it was sent")
+        while let request = removeNext() { failures.append(CommandPipeline.Failure(request: request, error: error)) }
         return failures
     }
 }

@@ -93,11 +93,22 @@ import Testing
         let server = try RedisServer.start()
         let client = try LiveClient(upAt: server.url)
         let replies = Recorder<LiveClient.Reply>()
+        let asked = LoopBound<RedisServer>()
+        asked.value = server
         client.onClient { client in
-            client.send(RedisCommand("PING"), timeout: .milliseconds(20)) { replies.record($0) }
-            usleep(200_000)
+            // Each turn of the loop takes longer than any of the commands may.
+            func ask(_ number: Int) {
+                client.send(RedisCommand("INCR", "n"), timeout: .milliseconds(20)) {
+                    replies.record($0)
+                    if number < 5 { ask(number + 1) }
+                }
+                // Redis has answered.
+                _ = poll { (try? asked.value?.cli("GET", "n")) == "\(number)" }
+                usleep(25_000)
+            }
+            ask(1)
         }
-        #expect(try replies.wait(count: 1)[0].get().text == "PONG")
+        #expect(try replies.wait(count: 5).map { try $0.get().integer } == [1, 2, 3, 4, 5])
         #expect(client.states.all == [.up(generation: 1)])
     }
 

@@ -152,9 +152,9 @@ import Testing
         #expect(!isStillCutting)
     }
 
-    /// Where tokens live on for longer than five minutes, those that expire first give way, up to a day ahead, and nothing
-    /// is said about such tokens. Beyond that the index refuses, and keeps what it has.
-    @Test func S2_aFullIndexLetsNothingGoThatExpiresLaterThanItMay() throws {
+    /// Where tokens live on for longer than five minutes, those that expire first give way, up to a day ahead, and
+    /// nothing is said about such tokens. Beyond that the index refuses, and keeps what it has.
+    @Test func S2_aFullIndexCutsNoTokenByMoreThanItMay() throws {
         let index = RevocationIndex()
         var writer = index.makeWriter(maxRevocations: 1000, clockSkew: .seconds(1))
         writer.expire(at: Self.now)

@@ -280,8 +280,9 @@ import Testing
         #expect(fixture.isGenuine(short, as: .access))
     }
 
-    /// The index was full of what lives on for longer. A token whose revocation may have been let go is neither accepted
-    /// nor called expired, which would make its client come with a new one again and again; a longer-lived one is judged.
+    /// The index was full of what lives on for longer. A token whose revocation may have been let go is neither
+    /// accepted nor called expired, which would make its client come with a new one again and again; a longer-lived one
+    /// is judged.
     @Test func S2_nothingIsSaidAboutATokenWhoseRevocationMayHaveBeenLetGo() throws {
         let fixture = try ValidatorFixture(cachedTokens: 0)
         let start = ValidatorFixture.startSeconds

@@ -2,8 +2,9 @@ import Glibc
 
 /// Runs `body` in a child that fork(2) makes of this process, and gives its status: what `body` returned.
 ///
-/// The child has the calling thread alone, and any lock that another thread held is held for ever in it. So `body` calls
-/// only what takes none, or none that other threads of the test use, and the child ends without cleaning anything up.
+/// The child has the calling thread alone, and any lock that another thread held is held for ever in it. So `body`
+/// calls only what takes none, or none that other threads of the test use, and the child ends without cleaning anything
+/// up.
 ///
 /// - Throws: when the child ended by a signal: SIGALRM after 20 seconds.
 package func inForkedChild(_ body: () -> Int32) throws -> Int32 {

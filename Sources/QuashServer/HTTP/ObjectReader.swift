@@ -10,7 +10,7 @@ struct ObjectReader {
     init(_ bytes: [UInt8], allowing names: [String]) throws(Problem) {
         let value: JSONValue
         do {
-            value = try JSONValue(parsing: bytes.span, maxBytes: AdminEndpoints.maxBodyBytes)
+            value = try JSONValue(parsing: bytes.span, maxBytes: AdminEndpoints.maxRevocationBytes)
         } catch {
             throw Problem(.badRequest, "the body is not JSON: \(error)")
         }

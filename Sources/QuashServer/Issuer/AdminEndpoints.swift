@@ -6,7 +6,9 @@ import QuashJWT
 
 /// The administration of the issuer: minting sessions, listing and ending them, revoking anything, and the fleet.
 final class AdminEndpoints {
-    static let maxBodyBytes = 2 * 1024 * 1024
+    static let maxBodyBytes = 256 * 1024
+    /// The same of a revocation, by whoever may ask for one.
+    static let maxRevocationBytes = 2 * 1024 * 1024
     /// Identifiers in one revocation.
     static let maxIdentifiers = 10_000
     /// Bytes of one of them.

@@ -1,5 +1,5 @@
-/// Asks for each element, some at a time, and gives all answers in the order of the elements: so a request that is about
-/// thousands of sessions takes its turn among others. On one loop.
+/// Asks for each element, some at a time, and gives all answers in the order of the elements: so a request that is
+/// about thousands of sessions takes its turn among others. On one loop.
 final class InTurn<Element, Value> {
     /// How many are asked for at a time, by one request.
     static var width: Int { 64 }

@@ -77,8 +77,12 @@ final class AdminRoutes: HTTPResponder {
         self.audit = audit
     }
 
-    /// The same for everybody: a wrong credential is answered as such and not by the length of the body.
-    func bodyLimitBytes(for request: borrowing HTTPRequest) -> Int { AdminEndpoints.maxBodyBytes }
+    /// A wrong credential is answered as such and not by the length of the body, unless that is more than anything but
+    /// a revocation may have: so nobody else makes this process keep as much.
+    func bodyLimitBytes(for request: borrowing HTTPRequest) -> Int {
+        let isRevocation = request.path.equals("/admin/v1/revocations") && refusal(of: request) == nil
+        return isRevocation ? AdminEndpoints.maxRevocationBytes : AdminEndpoints.maxBodyBytes
+    }
 
     /// Whatever the path: what is open to everybody takes no content.
     func refusal(of request: borrowing HTTPRequest, from peer: () -> String) -> PreparedResponse? {

@@ -188,9 +188,9 @@ extension IssuerService {
         }
     }
 
-    /// The latest time at which each of these tokens can expire. A token of a session that Redis knows is of this issuer,
-    /// and may be a refresh token of it. Of any other that is what was said, and not more than a name says that Quash
-    /// made.
+    /// The latest time at which each of these tokens can expire. A token of a session that Redis knows is of this
+    /// issuer, and may be a refresh token of it. Of any other that is what was said, and not more than a name says that
+    /// Quash made.
     ///
     /// - Parameter said: of tokens of another issuer, in seconds since 1970; nil when that was not said.
     private func expiries(of names: [String], said: UInt32?, answer: @escaping ([UInt32]) -> Void) {

@@ -97,8 +97,8 @@ final class SessionStore {
         }
     }
 
-    /// Ends a session. Ending it twice answers the same. It stays in its subject's list until ``forget(_:of:)``, so that
-    /// whoever ends all of a subject's sessions finds it as long as its end may not have been published.
+    /// Ends a session. Ending it twice answers the same. It stays in its subject's list until ``forget(_:of:)``, so
+    /// that whoever ends all of a subject's sessions finds it as long as its end may not have been published.
     ///
     /// - Parameter answer: its record, or nil when there is none (any more).
     func end(_ session: SessionID, now: WallInstant, answer: @escaping Answer<SessionRecord?>) {

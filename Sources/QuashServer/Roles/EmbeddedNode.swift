@@ -8,8 +8,8 @@ import Synchronization
 /// Validation within a service's own process: the feed and the keys on threads of their own, and decisions on whatever
 /// thread asks. What it refuses and when is as with a validator beside a gateway.
 ///
-/// It is of the process that made it. In a child that fork(2) makes of that it accepts nothing; the child makes a node of
-/// its own.
+/// It is of the process that made it. In a child that fork(2) makes of that it accepts nothing; the child makes a node
+/// of its own.
 public final class EmbeddedNode: Sendable {
     private let configuration: ValidatorConfiguration
     private let feed: FeedThread
@@ -96,8 +96,8 @@ public final class EmbeddedNode: Sendable {
     /// Whether it can decide: keys loaded, feed caught up, lease held.
     public var isReady: Bool { birth.isCurrent && keys.isLoaded && feed.health.allSatisfy { $0.problem == nil } }
 
-    /// Gives the lease back and ends the threads: from then on nothing is accepted. Blocks for as long as that takes. In a
-    /// forked child, which has neither, does nothing.
+    /// Gives the lease back and ends the threads: from then on nothing is accepted. Blocks for as long as that takes.
+    /// In a forked child, which has neither, does nothing.
     public func stop() {
         guard birth.isCurrent else { return }
         feed.leave {}

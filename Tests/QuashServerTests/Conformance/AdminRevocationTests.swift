@@ -130,8 +130,16 @@ import Testing
         try fleet.revoke(#"{"sub":[\#(many)]}"#).expectProblem(400, naming: "sub")
         let long = String(repeating: "x", count: 257)
         try fleet.revoke(#"{"sub":"a","reason":"\#(long)"}"#).expectProblem(400, naming: "reason")
-        let huge = String(repeating: "x", count: AdminEndpoints.maxBodyBytes)
+        let huge = String(repeating: "x", count: AdminEndpoints.maxRevocationBytes)
         #expect(try fleet.revoke(#"{"sub":"\#(huge)"}"#).status == .contentTooLarge)
+        // As much is kept for nothing else, and for nobody else.
+        let large = #"{"sub":"\#(huge.prefix(AdminEndpoints.maxBodyBytes))"}"#
+        #expect(try fleet.revoke(large).status == .badRequest)
+        #expect(try fleet.admin(.post, "/admin/v1/sessions", large).status == .contentTooLarge)
+        for (body, status) in [(large, HTTPStatus.contentTooLarge), (#"{"sub":"a"}"#, .unauthorized)] {
+            let response = try fleet.web.call(.post, "\(fleet.adminURL)/admin/v1/revocations", body: body)
+            #expect(response.status == status)
+        }
     }
 
     @Test("issued_before in the future is refused: it would have later tokens issued at that time")
