@@ -31,6 +31,14 @@ import Testing
         #expect(buffers.keptBytes == 0)
     }
 
+    @Test(arguments: ["", "Content-Length: 0\r\n"])
+    func aRequestWithoutContentIsLeftToItsRouteAndTheConnectionStays(framing: String) async throws {
+        let server = try await TestServer()
+        let client = try RawClient(server.endpoint)
+        client.send("POST /closed HTTP/1.1\r\nHost: h\r\n\(framing)\r\n" + get("/next"))
+        #expect(client.read { $0.hasSuffix("/next") }.count(of: "HTTP/1.1 200") == 2)
+    }
+
     @Test func whatIsRefusedByItsHeadHasNoContentKept() async throws {
         let buffers = BufferBudget()
         let server = try await TestServer(buffers: buffers)
