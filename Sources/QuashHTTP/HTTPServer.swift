@@ -9,7 +9,7 @@ package protocol HTTPResponder: AnyObject {
 
     /// Judges a request with content by its head, before any of the content is kept. `request` has its head only.
     ///
-    /// - Parameter peer: who asks, as ``HTTPExchange/peer`` says it.
+    /// - Parameter peer: the client, as ``HTTPExchange/peer`` describes it.
     /// - Returns: nil to have it read and given to `respond`; otherwise its answer, after which the connection closes.
     func refusal(of request: borrowing HTTPRequest, from peer: () -> String) -> PreparedResponse?
 
@@ -42,8 +42,8 @@ package final class HTTPServer {
     /// Connections whose requests wait for a later turn, in the order in which they came.
     private var postponed: [ServerConnection] = []
     private var turnTimer: Timer?
-    /// Between two turns for those, so that the loop looks at all its connections: a timer without a delay that starts
-    /// itself anew would not let it.
+    /// Between two turns for those, so that the loop serves all its connections: libuv would fire a timer without a
+    /// delay that restarts itself before it polls a socket.
     private static let turnInterval: Duration = .milliseconds(1)
 
     /// Begins to serve. Throws when the loop cannot listen.

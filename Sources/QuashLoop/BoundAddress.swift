@@ -17,7 +17,7 @@ import Synchronization
 package final class BoundAddress: @unchecked Sendable {
     /// The address as it was bound, with the port that the system chose.
     package let endpoint: Endpoint
-    /// Out of which each of its connections takes a place; more wait, unaccepted.
+    /// The budget from which each connection takes a place. Connections without a place wait, unaccepted.
     let connections: ConnectionBudget
 
     private let lock = Lock()

@@ -69,7 +69,7 @@ package final class Listener: HandleOwner {
         wake = nil
         guard let poll = unsafe poll else { return }
         unsafe self.poll = nil
-        // It stops polling at once, so the descriptor may be closed (libuv docs, uv_poll_t).
+        // Polling stops immediately, so the descriptor may be closed (libuv docs, uv_poll_t).
         unsafe close(poll)
         closeDescriptor()
     }

@@ -2,7 +2,7 @@ import Glibc
 import TestSupport
 import Testing
 
-/// Whatever number of connections comes, a process with few descriptors goes on once they have gone.
+/// A process with few descriptors serves again once a crowd of connections has gone.
 @Suite struct DescriptorLimitTests {
     private let folder: TemporaryFolder
 
@@ -12,7 +12,7 @@ import Testing
 
     /// A validator with two listen addresses and two loops, without Redis, under a limit of open files.
     private func start(descriptors: Int) throws -> ChildProcess {
-        // Of what other tests of this process have open it may inherit some, which would count.
+        // It may inherit descriptors that other tests of this process have open, and they would count.
         let script =
             "for file in /proc/$$/fd/*; do n=${file##*/}; ((n > 2)) && eval \"exec $n>&-\"; done; "
             + "ulimit -n \(descriptors); exec \"$@\""
@@ -43,7 +43,7 @@ import Testing
             let crowd = try (0..<200).map { try RawClient(path: folder.path($0 % 2 == 0 ? "first" : "second")) }
             #expect(poll(within: .seconds(20)) { validator.output.contains("\"shortage\":\"\(shortage)\"") })
             if shortage == "connections" {
-                #expect(answer("/livez", at: "admin")?.hasPrefix("HTTP/1.1 200") == true, "beside a crowd")
+                #expect(answer("/livez", at: "admin")?.hasPrefix("HTTP/1.1 200") == true, "during a crowd")
                 let page = answer("/metrics", at: "admin") ?? ""
                 let count = page.split(separator: "\n").first {
                     $0.contains("pauses_total{listener=\"listen\",shortage=\"c")

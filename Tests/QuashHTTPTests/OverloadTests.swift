@@ -68,7 +68,7 @@ import Testing
         #expect(refused.statusCode == 503)
         #expect(refused.contains("\r\nRetry-After: 1\r\n") && refused.contains("\r\nConnection: close\r\n"))
         #expect(refusals.withLock { $0 } == 1)
-        // Whoever sends little is served meanwhile.
+        // A small request is served meanwhile.
         let other = try RawClient(server.endpoint)
         other.send(post("/echo", bytes: 5) + "hello")
         #expect(other.read { $0.hasSuffix("hello") }.statusCode == 200)
@@ -80,7 +80,7 @@ import Testing
     }
 
     @Test(arguments: ["Content-Length: 50000", "Transfer-Encoding: chunked"])
-    func whoGoesAwayGivesItsRoomBack(framing: String) async throws {
+    func aConnectionThatClosesGivesItsRoomBack(framing: String) async throws {
         let buffers = BufferBudget()
         let server = try await TestServer(buffers: buffers)
         do {
@@ -94,7 +94,7 @@ import Testing
 
     // MARK: Turns
 
-    @Test func whoSendsManyRequestsAtOnceDoesNotKeepOthersWaiting() async throws {
+    @Test func manyRequestsOnOneConnectionDoNotDelayOthers() async throws {
         let server = try await TestServer()
         let (many, one) = (try RawClient(server.endpoint), try RawClient(server.endpoint))
         try await server.waitForConnections(2)
@@ -110,7 +110,7 @@ import Testing
         #expect(try #require(paths.firstIndex(of: "/one")) <= 16)
     }
 
-    @Test func whoEndsItsSideGetsTheAnswersThatWait() async throws {
+    @Test func aPeerThatEndedItsSideGetsTheAnswersThatWait() async throws {
         let server = try await TestServer()
         let client = try RawClient(server.endpoint)
         client.send((0..<100).map { get("/\($0)") }.joined())

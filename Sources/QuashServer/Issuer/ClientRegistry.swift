@@ -84,7 +84,7 @@ struct ClientRegistry: Sendable {
         }
     }
 
-    /// Whether what a request says by its Authorization field alone is wrong, whatever its form says.
+    /// Whether the Authorization field of a request is wrong in itself, so that its form need not be read.
     func refuses(_ basic: Presented<(name: String, password: String)>) -> Bool {
         switch basic {
         case .nothing, .malformed: return false

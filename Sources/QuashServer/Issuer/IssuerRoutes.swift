@@ -84,7 +84,7 @@ final class AdminRoutes: HTTPResponder {
         return isRevocation ? AdminEndpoints.maxRevocationBytes : AdminEndpoints.maxBodyBytes
     }
 
-    /// Whatever the path: what is open to everybody takes no content.
+    /// For every path: resources that need no credential take no content.
     func refusal(of request: borrowing HTTPRequest, from peer: () -> String) -> PreparedResponse? {
         guard let refusal = refusal(of: request) else { return nil }
         audit.refused(AuditActor(name: "unknown", peer: peer()), listener: "admin")

@@ -103,7 +103,7 @@ final class TokenEndpoints {
     // MARK: POST /oauth2/revoke
 
     /// RFC 7009: either token of a pair ends its session. What is no token of ours, or expired, is revoked already:
-    /// 200. Whatever `token_type_hint` says, a token says itself of which type it is.
+    /// 200. `token_type_hint` is ignored: a token states its type.
     func revoke(_ request: borrowing HTTPRequest, _ exchange: HTTPExchange) {
         guard let (form, client) = prologue(request, exchange) else { return }
         guard let token = form["token"] else { return fail(exchange, "invalid_request", "token is missing") }
@@ -286,8 +286,8 @@ final class TokenEndpoints {
         }
     }
 
-    /// The answer to a request whose head shows that the client, or the administrator, is not who it says; nil when its
-    /// form has to be read to know.
+    /// The answer to a request whose head has a wrong credential of a client or of the administrator; nil when the form
+    /// has to be read first.
     /// - Parameter takesBearer: whether the administrator's credential is one of those that are taken.
     func refusal(
         of request: borrowing HTTPRequest, takesBearer: Bool, from peer: () -> String

@@ -1,6 +1,5 @@
 /// Serves any number of equal requests with one piece of work after the other: those that come while one is under way
-/// wait for the next. So everyone gets an answer that was made after the request, and the cost is that of the work,
-/// whatever number asks.
+/// wait for the next. So every answer is newer than its request, and the cost does not grow with the requests.
 ///
 /// States: idle → under way → idle, or under way again for those that came meanwhile.
 final class Batches<Request> {

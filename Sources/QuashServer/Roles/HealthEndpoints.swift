@@ -19,9 +19,9 @@ struct HealthCheck: Sendable {
 /// `/livez`, `/readyz` and `/metrics` of a role's admin listener. Nothing there is secret, so no credential is asked
 /// for.
 ///
-/// `/livez` is answered once each loop of the process has run a job: while one hangs, there is no answer. One look at
-/// the loops serves all that wait for it, and one rendering all that asked for the metrics within a tenth of a second,
-/// so that strangers who ask without end cost no more than that.
+/// `/livez` is answered once each loop of the process has run a job: while one hangs, there is no answer. One probe of
+/// the loops serves all requests that wait for it. One rendering serves all requests for the metrics within a tenth of
+/// a second. So a flood of requests costs no more than that.
 final class HealthEndpoints {
     /// Requests that may wait for a rendering, or for a look at the loops.
     static let maxWaiting = 256

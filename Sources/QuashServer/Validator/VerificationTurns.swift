@@ -13,15 +13,15 @@ protocol VerificationRequest {
 }
 
 /// Lets the requests of one loop have signatures verified within a budget for each turn. What is beyond waits, one of
-/// each connection after the other, so that a flood of forged tokens keeps nobody else waiting; and what would take too
-/// much memory to wait is refused.
+/// each connection after the other, so that a flood of forged tokens delays no other connection. A request that would
+/// take too much memory to wait is refused.
 final class VerificationTurns<Request: VerificationRequest> {
     /// Requests that wait for their tokens to be verified.
     static var maxWaitingBytes: Int { 16 << 20 }
-    /// Beyond that, each connection may have one waiting, up to this: who floods takes no place from the others.
+    /// Beyond that, each connection may have one waiting, up to this: a flood takes no place from other connections.
     static var maxReservedBytes: Int { 2 * maxWaitingBytes }
-    /// What is verified in one turn and what is verified in the next have at least this between them, so that the loop
-    /// looks at its connections: a timer without a delay that starts itself anew would not let it.
+    /// Between two turns of verification, so that the loop serves its connections meanwhile: libuv would fire a timer
+    /// without a delay that restarts itself before it polls a socket.
     private static var turn: Duration { .milliseconds(1) }
 
     private let loop: Loop

@@ -3,7 +3,7 @@ import Testing
 @testable import QuashServer
 
 @Suite struct BatchesTests {
-    @Test func whoComesWhileOneIsUnderWayGetsTheNextTogether() {
+    @Test func requestsDuringOneBatchShareTheNext() {
         var begun: [[Int]] = []
         let batches = Batches<Int>(maxWaiting: 3) { begun.append($0) }
         #expect(batches.add(1))
@@ -14,7 +14,7 @@ import Testing
         batches.finished()
         #expect(begun == [[1], [2, 3, 4]])
         batches.finished()
-        #expect(begun.count == 2, "nobody waits")
+        #expect(begun.count == 2, "nothing waits")
         #expect(batches.add(6))
         #expect(begun == [[1], [2, 3, 4], [6]])
     }
