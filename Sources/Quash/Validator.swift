@@ -20,7 +20,7 @@ public final class Validator {
     private var verifier: TokenVerifier?
     /// Tokens that were verified because they were not remembered; good ones and others.
     package private(set) var verifications: UInt64 = 0
-    /// Those of them that were not good, or not any more.
+    /// Those of them that were not good, or had expired by then.
     package private(set) var failedVerifications: UInt64 = 0
     /// Judgements about tokens that were remembered.
     package private(set) var cacheHits: UInt64 = 0
@@ -90,14 +90,10 @@ public final class Validator {
 
     /// As ``validate(_:as:)``.
     package func judge(_ token: Span<UInt8>, as type: TokenType? = nil) -> Judgement {
-        let before = verifications
-        let judgement =
-            switch know(token) {
-            case .accepted(let known): judge(known, as: type)
-            case let other: other
-            }
-        if verifications != before, case .refused(.invalid) = judgement { failedVerifications += 1 }
-        return judgement
+        switch know(token) {
+        case .accepted(let known): judge(known, as: type)
+        case let other: other
+        }
     }
 
     /// As ``validate(_:as:)``; nil when a signature would have to be verified for it.
@@ -139,13 +135,9 @@ public final class Validator {
     ///
     /// - Parameter type: what it must be; the policy's types when nil.
     public func genuineToken(_ token: Span<UInt8>, as type: TokenType? = nil) -> VerifiedToken? {
-        let before = verifications
         guard case .accepted(let known) = know(token), type == nil || known.verified.type == type,
             isGenuineNow(known)
-        else {
-            if verifications != before { failedVerifications += 1 }
-            return nil
-        }
+        else { return nil }
         return known.verified
     }
 
@@ -170,9 +162,12 @@ public final class Validator {
         verifications += 1
         do {
             let known = KnownToken(try verifier.verify(token))
+            // A flood of old tokens costs as much as one of forged tokens.
+            if latestWall.seconds >= known.expiresAtSeconds + clockSkewSeconds { failedVerifications += 1 }
             if let key { cache?.insert(known, as: key, at: latestWall.seconds) }
             return .accepted(known)
         } catch {
+            failedVerifications += 1
             return .refused(.invalid(error))
         }
     }

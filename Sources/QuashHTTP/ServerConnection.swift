@@ -130,6 +130,8 @@ final class ServerConnection: ConnectionDelegate {
                 refuse(failure, number)
             }
             input.use(machine.takeUsed())
+            // Another look would find nothing.
+            if isBetween, input.isEmpty { break }
         }
         isProcessing = false
         settle()

@@ -26,6 +26,23 @@ import Testing
         #expect(!forgetful.remembers(token))
     }
 
+    /// What is not good counts against those who present it, whether it was forged or is old.
+    @Test func whatFailsIsCounted() throws {
+        let forgetful = try ValidatorFixture(cachedTokens: 0)
+        #expect(forgetful.outcome(token) == .accepted)
+        #expect(forgetful.validator.failedVerifications == 0)
+        #expect(forgetful.outcome(token.dropLast(2) + Array("AA".utf8)) == .refused(.invalid(.badSignature)))
+        #expect(!forgetful.isGenuine(Array("no token".utf8), as: .access))
+        #expect(forgetful.validator.failedVerifications == 2)
+        forgetful.reading = .at(900_000)
+        // The first shows what time it is.
+        #expect(forgetful.outcome(token) == .refused(.invalid(.expired)))
+        for _ in 0..<3 { #expect(forgetful.outcome(token) == .refused(.invalid(.expired))) }
+        #expect(!forgetful.isGenuine(token, as: .access))
+        #expect(forgetful.validator.failedVerifications == 6)
+        #expect(forgetful.validator.verifications == 8)
+    }
+
     @Test(arguments: RevocationKind.allCases)
     func S0_aRevocationCatchesIt(kind: RevocationKind) throws {
         let claims = ValidatorFixture.claims()
