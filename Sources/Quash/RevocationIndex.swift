@@ -58,6 +58,11 @@ public final class RevocationIndex: Sendable {
         WallInstant(milliseconds: statistics.droppedByMilliseconds.load(ordering: .acquiring))
     }
 
+    /// The greatest civil time that the writer was given; never later than a clock showed, unlike ``droppedBy``.
+    public var latest: WallInstant {
+        WallInstant(milliseconds: statistics.latestMilliseconds.load(ordering: .acquiring))
+    }
+
     /// How often the greatest civil time was discarded. A decision that saw this change may have missed what had been
     /// dropped by that time, and does not count.
     public var discards: UInt64 { statistics.discards.load(ordering: .acquiring) }
@@ -71,6 +76,7 @@ public final class RevocationIndex: Sendable {
 
     fileprivate final class Statistics: Sendable {
         let discards = Atomic<UInt64>(0)
+        let latestMilliseconds = Atomic<Int64>(0)
         let droppedByMilliseconds = Atomic<Int64>(0)
         let cutByMilliseconds = Atomic<Int64>(0)
         let entries = PerKind()
@@ -255,10 +261,13 @@ public final class RevocationIndex: Sendable {
 
         /// Lets go what no accepted token can need any more.
         ///
-        /// - Parameter latest: the greatest civil time ever seen: expiry does not go back with a clock that does.
-        public mutating func expire(at latest: WallInstant) {
+        /// - Parameter latest: the greatest civil time seen: expiry does not go back with a clock that does.
+        /// - Parameter atOnce: lets a few go as well, whose memory is not worth giving back. O(capacity).
+        public mutating func expire(at latest: WallInstant, atOnce: Bool = false) {
             self.latest = max(self.latest, latest)
-            drop(by: latest)
+            // Before anything is dropped by it: who sees what was dropped as expired sees by which time.
+            statistics.latestMilliseconds.store(self.latest.milliseconds, ordering: .sequentiallyConsistent)
+            drop(by: latest, isRoomNeeded: atOnce)
         }
 
         /// Discards the greatest civil time, after the clock that showed it was corrected. What was dropped by it is
@@ -275,6 +284,7 @@ public final class RevocationIndex: Sendable {
             bounded.discardTime()
             statistics.droppedByMilliseconds.store(0, ordering: .sequentiallyConsistent)
             statistics.cutByMilliseconds.store(0, ordering: .sequentiallyConsistent)
+            statistics.latestMilliseconds.store(0, ordering: .sequentiallyConsistent)
             publish()
         }
 

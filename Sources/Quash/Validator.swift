@@ -127,7 +127,7 @@ public final class Validator {
         guard !held.isClockSet(at: now, by: maxClockDeviationNanoseconds) else { return .clock }
         if discards != self.discards { (self.discards, latestWall) = (discards, WallInstant(milliseconds: 0)) }
         latestWall = max(latestWall, now.wall)
-        return latestWall <= now.wall + maxClockDeviation ? nil : .clock
+        return max(latestWall, index.latest) <= now.wall + maxClockDeviation ? nil : .clock
     }
 
     /// A token that was signed by a known key and has not expired, **revoked or not**: enough to end what it belongs

@@ -8,6 +8,7 @@
  *   -DFLEET       two validators, one issuer, one token: the registry, and nodes that are forgotten
  *   -DISSUERS     one validator, two issuers, one token: a mirror, a lost disk, excuses
  *   -DDECISION    one validator, one issuer, one token: decisions in flight, and a clock that is slow
+ *   -DCLOCK       one validator, one issuer, one token: civil clocks that are set, by which the token expires
  * with -DEPOCHS=n -DFAILOVERS=n -DLEASE=n, and with names of variants, mutants and limits: the capitals below, each
  * explained where it is used.
  */
@@ -92,6 +93,7 @@ byte S1, S2, S3, S4, S5, S6, WITNESS;
 #define LOADS_AFTER_TRIM 5
 #define OPENS_WITH_ALL 6
 #define OPENS_WITH_EXCUSE 7
+#define SERVES_AFTER_A_WRONG_CLOCK 8
 #define witness(name, condition) if :: SHOW == name && (condition) -> assert(WITNESS) :: else fi
 
 /* Counters of loops, 0 between steps. */
@@ -143,6 +145,10 @@ typedef Node {
 #ifdef DECISION
     byte steady;      /* ticks until the clock may be slow once more */
 #endif
+#ifdef CLOCK
+    byte believed;    /* 0: the civil clock is not; otherwise one more than what it showed when it was found to agree */
+    bit seen;         /* the greatest time seen, by which the index has dropped what had expired */
+#endif
 #ifdef TIMER_FLAG
     bit flag;
 #endif
@@ -151,6 +157,18 @@ typedef Node {
 #endif
 };
 Node node[VALIDATORS];
+
+#ifdef CLOCK
+/* Civil clocks: 0 is right, and by 1 the token has expired, by so much that an index drops what revokes it. */
+bit civil;            /* that of the validator */
+bit redis_civil;
+bit corrected;        /* an index has dropped it, and the time by which it did was discarded */
+#define may_ask(n) (node[n].believed == civil + 1)
+#define is_dropped(n) node[n].seen
+#else
+#define may_ask(n) true
+#define is_dropped(n) false
+#endif
 
 /* ---- Issuers ---- */
 #define BEGUN 1       /* recovery run: an epoch was begun or found, and the live set is to be read */
@@ -296,7 +314,7 @@ inline merge(n) {
  * Mutant RESYNC_REPLACES: a load begins with an empty index.
  */
 inline renew_elsewhere(n) {
-    d_step { node[n].phase == IDLE && grants(here(n)) && must_load(n) ->
+    d_step { node[n].phase == IDLE && may_ask(n) && grants(here(n)) && must_load(n) ->
         node[n].phase = LOADING; node[n].epoch = redis[here(n)].epoch; node[n].applied = redis[here(n)].seq;
         node[n].pages = ALL_TOKENS;
         witness(LOADS_AFTER_TRIM, node[n].index != 0 && node[n].lease > 0 && redis[here(n)].first > 1);
@@ -319,7 +337,7 @@ inline renew_in_part(n) {
 
 /* Mutant STATES_HEAD: the registry is told what the answer reaches, not what the node has applied. */
 inline renew_granted(n) {
-    d_step { node[n].phase == IDLE && grants(here(n)) && !must_load(n) ->
+    d_step { node[n].phase == IDLE && may_ask(n) && grants(here(n)) && !must_load(n) ->
         node[n].head = redis[here(n)].seq;
         /* The answer begins with what the log still holds. */
         node[n].stated = (is_behind_log(n) -> redis[here(n)].first - 1 : node[n].applied);
@@ -350,7 +368,7 @@ inline renewed(n) {
         extend(n);
         if
         :: watches(4) && node[n].lease + node[n].since > LEASE -> assert(S4)
-        :: watches(4) && (covered(n, node[n].head) & ~node[n].index) != 0 -> assert(S4)
+        :: watches(4) && !is_dropped(n) && (covered(n, node[n].head) & ~node[n].index) != 0 -> assert(S4)
         :: else
         fi;
         idle(n) }
@@ -430,6 +448,9 @@ inline end_process(n) {
 #ifdef DECISION
     node[n].decision = 0; node[n].held = 0;
 #endif
+#ifdef CLOCK
+    node[n].believed = 0; node[n].seen = 0;
+#endif
 #ifdef TIMER_FLAG
     node[n].flag = 0;
 #endif
@@ -493,7 +514,50 @@ inline end_lease(n) { d_step { node[n].flag && node[n].lease == 0 -> node[n].fla
 #else
 #define holds(n) (node[n].lease > 0)
 #endif
-#define accepts(n, t) (holds(n) && !(node[n].index & bit_of(t)))
+
+#ifdef CLOCK
+/* RevocationIndex.Writer.expire: by a clock that is believed. */
+inline expire(n) {
+    d_step { node[n].believed == civil + 1 && civil && !(node[n].seen && node[n].index == 0) ->
+        node[n].seen = 1; node[n].index = 0 }
+}
+
+/*
+ * FeedFollower.inspected, ClockAgreement.compared. Clocks that agree where they did not, or not at this time: the lease is
+ * dropped, the greatest time is discarded, and the node stands nowhere. Mutants: KEEPS_LEASE, KEEPS_POSITION, it is not
+ * and it does not.
+ */
+#define agreement (civil == redis_civil -> civil + 1 : 0)
+inline compare(n) {
+    d_step { node[n].believed != agreement ->
+#ifndef KEEPS_LEASE
+        node[n].lease = 0;
+#endif
+        node[n].believed = agreement;
+        if
+        :: node[n].phase == LOADING -> detach(n)
+        :: else -> idle(n)
+        fi;
+        if
+        :: node[n].believed != 0 ->
+            corrected = corrected | node[n].seen;
+            node[n].seen = 0;
+#ifndef KEEPS_POSITION
+            detach(n)
+#endif
+        :: else
+        fi }
+}
+
+/*
+ * Validator.validate: what had expired by the greatest time is not accepted. That nothing is judged by a clock that was
+ * set since the grant is left out: S1 holds without it.
+ */
+#define is_in_time(n) (!civil && !node[n].seen)
+#else
+#define is_in_time(n) true
+#endif
+#define accepts(n, t) (holds(n) && is_in_time(n) && !(node[n].index & bit_of(t)))
 
 proctype Validating(byte n) {
     do
@@ -534,6 +598,10 @@ proctype Validating(byte n) {
     :: decide(n)
     :: look_up(n)
     :: answer(n)
+#endif
+#ifdef CLOCK
+    :: expire(n)
+    :: compare(n)
 #endif
 #ifdef TIMER_FLAG
     :: end_lease(n)
@@ -1019,6 +1087,14 @@ inline trim() {
     d_step { redis[master].open && redis[master].first <= redis[master].seq -> redis[master].first++ }
 }
 
+#ifdef CLOCK
+inline set_clock() { d_step { true -> civil = 1 - civil } }
+inline set_redis_clock() { d_step { true -> redis_civil = 1 - redis_civil } }
+#endif
+
+/* Of the mutant OUTBOX_FORGETS: an issuer lets go of what has expired by a clock that nobody has compared. */
+inline forget_expired() { d_step { issuer[0].outbox != 0 -> issuer[0].outbox = 0 } }
+
 proctype Happening() {
     do
     :: lose(0)
@@ -1035,6 +1111,13 @@ proctype Happening() {
 #ifdef RUN_ID_FOR_TERM
     :: promote_again()
 #endif
+#ifdef CLOCK
+    :: set_clock()
+    :: set_redis_clock()
+#endif
+#ifdef OUTBOX_FORGETS
+    :: forget_expired()
+#endif
     od
 }
 
@@ -1045,13 +1128,22 @@ proctype Happening() {
 #define is_stale (ISSUING == 1 && token[0].age > BOUND)
 /* Of an epoch that is over a position says nothing, and the next renewal finds out. */
 #define exists(e) (e != 0 && (redis[0].epoch == e || redis[1].epoch == e))
-#define has_hole(n) (is_position(n) && exists(node[n].epoch) && (covered(n, node[n].applied) & ~node[n].index))
+#define has_hole(n) (is_position(n) && exists(node[n].epoch) && !is_dropped(n) && \
+    (covered(n, node[n].applied) & ~node[n].index))
+#ifdef CLOCK
+#define watch_clock(n) \
+    :: d_step { SHOW == SERVES_AFTER_A_WRONG_CLOCK && corrected && accepts(n, 0) && token[0].state == NONE -> \
+        assert(WITNESS) }
+#else
+#define watch_clock(n)
+#endif
 #define watch(n) \
     :: d_step { watches(1) && is_promised && accepts(n, 0) -> assert(S1) } \
     :: d_step { watches(6) && is_stale && accepts(n, 0) -> assert(S6) } \
     :: d_step { watches(3) && has_hole(n) -> assert(S3) } \
     :: d_step { SHOW == ACCEPTS_AFTER_RECOVERY && node[n].epoch > 1 && accepts(n, 0) && token[0].state == NONE && \
-        node[n].epoch == redis[master].epoch -> assert(WITNESS) }
+        node[n].epoch == redis[master].epoch -> assert(WITNESS) } \
+    watch_clock(n)
 
 proctype Watching() {
     do

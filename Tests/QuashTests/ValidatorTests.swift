@@ -253,7 +253,11 @@ import Testing
         #expect(fixture.outcome(token) == .refused(.revoked(.subject)))
         fixture.writer.expire(at: WallInstant(seconds: ValidatorFixture.startSeconds + 7200))
         #expect(fixture.index.count(of: .subject) == 0)
+        // By as much ahead as is no difference of clocks; what is further ahead is no time to judge by.
+        fixture.reading = .at(7_199_000)
         #expect(fixture.outcome(token) == .refused(.invalid(.expired)))
+        fixture.reading = .at(7_198_999)
+        #expect(fixture.outcome(token) == .unavailable(.clock))
     }
 
     /// The index was full. Being cut short makes nothing valid earlier.

@@ -82,6 +82,17 @@ import Testing
         #expect(fixture.outcome(token) == .refused(.revoked(.token)))
     }
 
+    /// The feed's thread has read a time that no lease was granted by.
+    @Test func S0_nothingIsCalledExpiredByATimeThatTheIndexAloneHasSeen() throws {
+        let fixture = try ValidatorFixture()
+        let token = try fixture.token()
+        fixture.expire(at: ClockReading.at(1000, wallStep: Self.hour).wall)
+        fixture.reading = .at(2000)
+        #expect(fixture.outcome(token) == .unavailable(.clock))
+        fixture.discardTime()
+        #expect(fixture.outcome(token) == .accepted)
+    }
+
     /// It looked up while the revocation was dropped, and looks at its clock when that is back and the lease, too.
     @Test func S1_aDecisionThatBeganBeforeTheTimeWasDiscardedDoesNotCount() throws {
         let fixture = try ValidatorFixture()

@@ -187,6 +187,12 @@ final class History {
         if unknown != 0 { violate("401", "\(follower.node) applies tokens that nobody revoked") }
     }
 
+    /// The node goes on as one that has only begun, but with what its index still has.
+    func discarded(_ follower: SimulatedFollower) {
+        follower.record.known = 0
+        follower.record.checked = nil
+    }
+
     func expired(_ follower: SimulatedFollower) {
         let lost = lacking(follower.record.known, at: follower)
         if lost != 0 { violate("S2", "\(follower.node) forgot tokens \(members(of: lost))") }

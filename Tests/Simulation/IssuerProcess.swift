@@ -26,6 +26,7 @@ final class IssuerProcess {
         auditor =
             world.schedule.isDamaged
             ? SimulatedAuditor(on: machine, link: link, outbox: outbox, publisher: publisher, in: world) : nil
+        outbox.isClockRight = { [unowned follower] in follower.isClockRight }
         let (publisher, observer) = (publisher, observer)
         observer.issuersRead = { [unowned publisher, unowned follower, unowned machine] epoch, issuers in
             let isCaughtUp = follower.lease.holds(at: machine.now) && follower.feed.position?.epoch == epoch

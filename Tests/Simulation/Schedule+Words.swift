@@ -24,6 +24,8 @@ extension Schedule: CustomStringConvertible {
         node < validators ? "v\(node + 1)" : node - validators == 0 ? "a" : "b"
     }
 
+    private static func words(for length: Int64) -> String { length == 0 ? "" : " for \(span(length))" }
+
     private func issuer(_ number: Int) -> String { number == 0 ? "a" : "b" }
 
     private func words(_ event: Event) -> String {
@@ -34,7 +36,10 @@ extension Schedule: CustomStringConvertible {
         case .freeze(let node, let length): return "\(name(node)) is stopped for \(Self.span(length))"
         case .pauseMachine(let node, let length):
             return "the machine of \(name(node)) stands still for \(Self.span(length)), and so does its boot time"
-        case .setWall(let node, let jump): return "the civil clock of \(name(node)) is set by \(Self.span(jump))"
+        case .setWall(let node, let jump, let length):
+            return "the civil clock of \(name(node)) is set by \(Self.span(jump))\(Self.words(for: length))"
+        case .setAllWalls(let jump, let length):
+            return "the civil clocks of all are set by \(Self.span(jump))\(Self.words(for: length))"
         case .crash(let node, let down): return "\(name(node)) is killed, and started after \(Self.span(down))"
         case .leave(let node, let down): return "\(name(node)) leaves, and is started after \(Self.span(down))"
         case .copy(let node): return "a second process with the node id of \(name(node)) is started"
@@ -55,7 +60,8 @@ extension Schedule: CustomStringConvertible {
     private func redisWords(_ event: Event) -> String {
         switch event {
         case .freezeRedis(let length): "redis is stopped for \(Self.span(length))"
-        case .setRedisWall(let jump): "the civil clock of redis is set by \(Self.span(jump))"
+        case .setRedisWall(let jump, let length):
+            "the civil clock of redis is set by \(Self.span(jump))\(Self.words(for: length))"
         case .restartRedis(let finding, let down):
             "redis restarts \(words(finding)), and is down for \(Self.span(down))"
         case .failOver(let lag, let staying, let length):

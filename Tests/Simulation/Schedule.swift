@@ -34,7 +34,10 @@ package struct Schedule: Equatable, Sendable {
         case revoke(token: Int, at: Int, isAwaited: Bool, request: Int?)
         case freeze(Node, Int64)
         case pauseMachine(Node, Int64)
-        case setWall(Node, Int64)
+        /// The civil clock is wrong by so much, for so long; for good when that is zero.
+        case setWall(Node, Int64, for: Int64)
+        /// Those of all machines, that of Redis too.
+        case setAllWalls(Int64, for: Int64)
         case crash(Node, down: Int64)
         case leave(Node, down: Int64)
         /// A second process with the node id of another.
@@ -46,7 +49,7 @@ package struct Schedule: Equatable, Sendable {
         case fillDisk(issuer: Int, Int64)
         case excuse(issuer: Int, at: Int)
         case freezeRedis(Int64)
-        case setRedisWall(Int64)
+        case setRedisWall(Int64, for: Int64)
         case restartRedis(Finding, down: Int64)
         case failOver(lag: Int64, staying: [Node], for: Int64)
         /// A node that has left an old master finds it again, if that still runs.
@@ -114,6 +117,7 @@ extension Schedule.Event {
         switch self {
         case .freeze(_, let length), .pauseMachine(_, let length), .partition(_, let length),
             .disturb(_, _, let length), .fillDisk(_, let length), .freezeRedis(let length), .failScripts(let length),
+            .setWall(_, _, let length), .setAllWalls(_, let length), .setRedisWall(_, let length),
             .crash(_, let length), .leave(_, let length), .restartRedis(_, let length), .failOver(_, _, let length),
             .revisit(_, let length):
             length

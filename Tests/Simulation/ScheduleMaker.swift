@@ -22,7 +22,7 @@ struct ScheduleMaker {
         schedule.recordsPerRenewal = random.element(of: [1, 3, 500])
         schedule.isCalm = random.once(in: 10)
         schedule.isFleeting = !schedule.isCalm && random.once(in: 12)
-        if !schedule.isFleeting, random.once(in: 6) { schedule.redisWallError = random.element(of: [-1, 1]) * hour }
+        if random.once(in: 6) { schedule.redisWallError = random.element(of: [-800, 800]) * .millisecond }
         if random.once(in: 3) { schedule.fence = 300 * .millisecond }
         for _ in 0..<random.number(3...9) { add(revocation(), at: instant(from: 100 * .millisecond)) }
         if schedule.isCalm { makeCalm() } else { makeFaults() }
@@ -114,6 +114,7 @@ struct ScheduleMaker {
             }
         }
         if random.once(in: 6) { addLostIssuer() }
+        if random.once(in: 6) { addWrongTime(at: instant()) }
     }
 
     private mutating func addProcessFault(at instant: Instant) {
@@ -131,7 +132,7 @@ struct ScheduleMaker {
     private mutating func addClockFault(at instant: Instant) {
         let node = node()
         if schedule.isFleeting {
-            return add(.setWall(validator(), random.element(of: [-80, 80]) * .second), at: instant)
+            return add(.setWall(validator(), random.element(of: [-80, 80]) * .second, for: wrongTime()), at: instant)
         }
         if node % 2 == 0 {
             let isNoticed = random.once(in: 2)
@@ -141,9 +142,21 @@ struct ScheduleMaker {
                 : random.number(.millisecond...(95 * .millisecond))
             add(.pauseMachine(node, length), at: instant)
         } else {
-            let jump = random.once(in: 2) ? hour : random.number(.millisecond...(200 * .millisecond))
-            add(.setWall(node, random.element(of: [-1, 1]) * jump), at: instant)
+            let sign = random.element(of: [-1, 1] as [Int64])
+            if random.once(in: 4) {
+                add(.setWall(node, sign * random.number(.millisecond...(200 * .millisecond)), for: 0), at: instant)
+            } else {
+                add(.setWall(node, sign * random.element(of: [hour, 48 * hour]), for: wrongTime()), at: instant)
+            }
         }
+    }
+
+    private mutating func wrongTime() -> Int64 { milliseconds(10...900) }
+
+    /// The tokens expire by all clocks, and indices drop their revocations; outboxes and Redis do not yet.
+    private mutating func addWrongTime(at instant: Instant) {
+        guard !schedule.isFleeting else { return }
+        add(.setAllWalls(24 * hour + random.number((70 * .second)...(500 * .second)), for: wrongTime()), at: instant)
     }
 
     private mutating func addNetworkFault(at instant: Instant) {
@@ -167,7 +180,9 @@ struct ScheduleMaker {
         case 8: add(.deleteChunk, at: instant)
         case 9: add(.trim, at: instant)
         case 10: add(.failScripts(milliseconds(10...400)), at: instant)
-        case 11: if !schedule.isFleeting { add(.setRedisWall(random.element(of: [-1, 1]) * hour), at: instant) }
+        case 11:
+            guard !schedule.isFleeting else { return }
+            add(.setRedisWall(random.element(of: [-1, 1]) * hour, for: wrongTime()), at: instant)
         default: addFailOver(at: instant)
         }
     }

@@ -15,6 +15,8 @@ struct Settings {
     let limits: ModelRedis.Limits
     let answerTimeout = Self.answerTimeout
     let expiryInterval = 150 * Int64.millisecond
+    let inspectionInterval = 1500 * Int64.millisecond
+    let unfitInspectionInterval = 200 * Int64.millisecond
     let leaseMilliseconds = Self.lease / .millisecond
     /// L(1+2ρ)+δ+F: so long after it was stored, a revocation is applied wherever a lease holds.
     let staleness: Int64

@@ -21,6 +21,9 @@ final class SimulatedFollower {
     /// Its process is gone.
     var isEnded = false
     private var isFollowing = false
+    private var hasFollowed = false
+    private var clock = ClockAgreement(maxDeviation: .seconds(1))
+    private var inspections: UInt64 = 0
     /// Called when no epoch is open.
     var recoveryNeeded: () -> Void = {}
     /// Called when the validator looks at its clock.
@@ -78,17 +81,71 @@ final class SimulatedFollower {
 
     private func stateChanged(isUp: Bool) {
         if isUp {
-            link.read({ _ in true }) { [self] result in
-                guard !isLeaving, link.isUp, !isFollowing, case .success = result else { return }
-                isFollowing = true
-                world.traffic.followerConnected(self)
-                perform(feed.connected(now: machine.now))
-            }
+            inspect()
         } else {
-            isFollowing = false
-            renewals += 1
-            perform(feed.disconnected())
+            unfollow()
         }
+    }
+
+    private func unfollow() {
+        isFollowing = false
+        renewals += 1
+        inspections += 1
+        perform(feed.disconnected())
+    }
+
+    /// Whether this process believes its civil clock.
+    var isClockRight: Bool { clock.holds(at: machine.now) }
+
+    /// Asks Redis for its time.
+    private func inspect() {
+        let sent = machine.now
+        link.read({ $0.time }) { [self] result in
+            guard !isLeaving, link.isUp else { return }
+            switch result {
+            case .success(let microseconds): inspected(microseconds * .microsecond, sent)
+            case .failure: inspect(after: world.settings.unfitInspectionInterval)
+            }
+        }
+    }
+
+    private func inspect(after delay: Int64) {
+        inspections += 1
+        machine.after(delay) { [self, inspections] in
+            if inspections == self.inspections { inspect() }
+        }
+    }
+
+    private func inspected(_ redis: Int64, _ sent: ClockReading) {
+        let now = machine.now
+        let atArrival = now.wallNanoseconds - redis
+        let roundTrip = now.boot.nanoseconds - sent.boot.nanoseconds
+        let lead = atArrival <= 0 ? atArrival : max(0, atArrival - roundTrip)
+        switch clock.compared(lead: .nanoseconds(lead), at: now) {
+        case .differs:
+            lease.drop()
+            unfollow()
+            inspect(after: world.settings.unfitInspectionInterval)
+        case .agreesAnew where hasFollowed: startAnew()
+        case .agrees, .agreesAnew:
+            inspect(after: world.settings.inspectionInterval)
+            guard !isFollowing else { return }
+            (isFollowing, hasFollowed) = (true, true)
+            world.traffic.followerConnected(self)
+            perform(feed.connected(now: now))
+        }
+    }
+
+    private func startAnew() {
+        world.note("\(node) discards what it read by its clock")
+        lease.drop()
+        unfollow()
+        perform(feed.discarded())
+        latestWall = WallInstant(milliseconds: 0)
+        writer.discardTime()
+        outbox?.discardTime()
+        world.history.discarded(self)
+        inspect()
     }
 
     private func heard(_ event: Subscription.Event) {
@@ -101,9 +158,11 @@ final class SimulatedFollower {
     }
 
     private func expire() {
-        latestWall = max(latestWall, machine.now.wall)
-        writer.expire(at: latestWall)
-        world.history.expired(self)
+        if isClockRight {
+            latestWall = max(latestWall, machine.now.wall)
+            writer.expire(at: latestWall, atOnce: true)
+            world.history.expired(self)
+        }
         machine.after(world.settings.expiryInterval) { [self] in expire() }
     }
 
@@ -161,6 +220,11 @@ final class SimulatedFollower {
     }
 
     private func send(_ request: RenewRequest) {
+        guard isClockRight else {
+            lease.drop()
+            unfollow()
+            return inspect()
+        }
         let sent = machine.now.boot
         let (node, limits, lease, world) = (node, world.settings.limits, world.settings.leaseMilliseconds, world)
         world.history.stated(request, at: self)

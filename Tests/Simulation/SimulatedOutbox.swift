@@ -54,6 +54,7 @@ final class SimulatedOutbox {
         case flush(done: (Bool) -> Void)
         case read(done: ([Revocation]) -> Void)
         case view((borrowing RevocationIndex.Writer) -> Void)
+        case discardTime
     }
 
     private let machine: Machine
@@ -64,6 +65,9 @@ final class SimulatedOutbox {
     private var jobs: [Job] = []
     private var isScheduled = false
     private var backlog: [Revocation] = []
+
+    /// Whether anything may be forgotten by the civil clock.
+    var isClockRight: () -> Bool = { false }
 
     /// As `Outbox.retention`.
     private static let retention = 600 * Int64.second
@@ -89,6 +93,7 @@ final class SimulatedOutbox {
     func read(done: @escaping ([Revocation]) -> Void) { submit(.read(done: done)) }
 
     func view(_ body: @escaping (borrowing RevocationIndex.Writer) -> Void) { submit(.view(body)) }
+    func discardTime() { submit(.discardTime) }
 
     private func submit(_ job: Job) {
         jobs.append(job)
@@ -123,6 +128,7 @@ final class SimulatedOutbox {
                 appended += revocations
                 isWriting = true
             case .enter: isWriting = true
+            case .discardTime: durable.discardTime()
             case .flush, .read, .view: break
             }
         }
@@ -134,6 +140,7 @@ final class SimulatedOutbox {
             disk.inFlight = []
             if isFull { backlog = mirrored } else { disk.append(mirrored, tokens) }
             for job in batch { done(job, isFull: isFull) }
+            if !isFull, isClockRight() { durable.expire(at: machine.now.wall, atOnce: true) }
             isScheduled = false
             if !jobs.isEmpty {
                 isScheduled = true
@@ -155,13 +162,13 @@ final class SimulatedOutbox {
         case .enter(let epoch, let done):
             if !isFull { disk.enter(epoch) }
             answer { done(!isFull) }
-        case .mirror: break
+        case .mirror, .discardTime: break
         case .flush(let done):
             answer { done(!isFull) }
         case .read(let done):
-            let wall = machine.now.wall
-            let kept = WallInstant(milliseconds: wall.milliseconds - Self.retention / .millisecond)
-            let revocations = durable.revocations(from: kept)
+            let milliseconds = machine.now.wall.milliseconds - Self.retention / .millisecond
+            let revocations = durable.revocations(
+                from: WallInstant(milliseconds: isClockRight() ? milliseconds : 0))
             answer { done(revocations) }
         case .view(let body): body(durable)
         }

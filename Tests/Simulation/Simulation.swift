@@ -88,6 +88,11 @@ extension History {
                 let place = follower.feed.position?.description ?? "nowhere"
                 violate("liveness", "\(follower.node) stands at \(place), and the head is \(position)")
             }
+            let good = world.tokens.compact[Tokens.count - 1]
+            guard case .accepted = follower.validator.validate(good.span) else {
+                violate("liveness", "\(follower.node) has a lease and does not accept a good token")
+                continue
+            }
             let accepted = acceptable(due, at: follower)
             if accepted != 0 {
                 violate("liveness", "\(follower.node) still accepts tokens \(members(of: accepted))")

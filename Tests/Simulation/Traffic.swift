@@ -75,6 +75,8 @@ final class Traffic {
             history.violate(invariant, "\(follower.node) accepts what is forbidden: \(when)")
         case .refused(let refusal):
             guard token >= Tokens.revocable else { return }
+            // By all clocks that there are it had expired.
+            guard began > world.wrongUntil else { return }
             history.violate("401", "\(follower.node) refuses a valid token: \(refusal.name)")
         case .unavailable:
             guard token >= Tokens.revocable, world.schedule.isCalm, world.now > World.warm,
@@ -95,6 +97,9 @@ final class Traffic {
             revocations: [world.tokens.revocations[token]],
             requestID: request.map { "request-\($0)" } ?? "", isAwaited: isAwaited)
         process.machine.run { [self] in
+            guard process.follower.isClockRight else {
+                return retry(token, at: issuer, isAwaited: isAwaited, request: request, attempt: attempt)
+            }
             process.publisher.publish(commit) { [self] stored in
                 guard let stored else {
                     return retry(token, at: issuer, isAwaited: isAwaited, request: request, attempt: attempt)

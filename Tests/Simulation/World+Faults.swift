@@ -11,8 +11,8 @@ extension World {
             guard machines[node].isRunning else { return }
             machines[node].clock.pause(at: now, for: length)
             machines[node].freeze(for: length)
-        case .setWall(let node, let jump):
-            machines[node].clock.setWall(by: jump)
+        case .setWall(let node, let jump, let length): setWalls(of: [machines[node]], by: jump, for: length)
+        case .setAllWalls(let jump, let length): setAllWalls(by: jump, for: length)
         case .crash(let node, let down): restart(node, after: down)
         case .leave(let node, let down): leave(node, down)
         case .copy(let node): _ = addValidator(named: machines[node].name)
@@ -31,7 +31,7 @@ extension World {
         let redis: RedisHost = master
         switch event {
         case .freezeRedis(let length): redis.machine.freeze(for: length)
-        case .setRedisWall(let jump): redis.machine.clock.setWall(by: jump)
+        case .setRedisWall(let jump, let length): setWalls(of: [redis.machine], by: jump, for: length)
         case .restartRedis(let finding, let down): restart(redis, finding, down)
         case .flush:
             history.tookAway(redis)

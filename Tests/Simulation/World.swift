@@ -32,6 +32,9 @@ final class World {
     private var hosts: [RedisHost] = []
     private var boots = 0
 
+    /// When all clocks were last wrong together; at the end of time while they are.
+    private(set) var wrongUntil: Instant = -1
+
     /// The faults are over: the network and the disks are quick from now on.
     var isQuiet = false
 
@@ -90,6 +93,22 @@ final class World {
     func timerDelay(_ instant: BootInstant, on machine: Machine) -> Int64 {
         let wait = instant.nanoseconds - machine.now.boot.nanoseconds
         return max(0, wait + wait / 2000) + random.number(0...(.millisecond))
+    }
+
+    /// Sets the civil clocks of some machines, and back after a while; of none when that is zero.
+    func setWalls(of machines: [Machine], by jump: Int64, for length: Int64) {
+        for machine in machines { machine.clock.setWall(by: jump) }
+        guard length > 0 else { return }
+        plan(at: now + length) {
+            for machine in machines { machine.clock.setWall(by: -jump) }
+        }
+    }
+
+    /// Sets all of them.
+    func setAllWalls(by jump: Int64, for length: Int64) {
+        wrongUntil = .max
+        setWalls(of: machines + [master.machine], by: jump, for: length)
+        plan(at: now + length) { [self] in wrongUntil = now }
     }
 
     // MARK: Chance
