@@ -113,7 +113,9 @@ public final class Validator {
         let now = clock()
         if let doubt = doubt(now, held, discards) { return .unavailable(doubt) }
         if let refusal = refusal(of: known, now.wall) { return .refused(.invalid(refusal)) }
-        if isAhead(known, now.wall) { return known.isExact ? .unavailable(.clock) : .refused(.invalid(.issuedAhead)) }
+        if isAhead(known, now.wall) {
+            return known.isExact ? .unavailable(.tokenAhead) : .refused(.invalid(.issuedAhead))
+        }
         if index.cutBy.seconds >= known.expiresAtSeconds + clockSkewSeconds { return .unavailable(.indexFull) }
         // What was dropped by a time that was discarded since is missing, and not refused as expired.
         guard index.discards == discards else { return .unavailable(.clock) }

@@ -33,9 +33,12 @@ public enum Unavailability: String, CaseIterable, Sendable, CustomStringConverti
     case behind
     /// No keys have been loaded yet.
     case noKeys = "no_keys"
-    /// A token of ours is dated ahead of this node's clock by more than the tolerance: one of the two clocks is wrong,
-    /// and a time that is read from either proves nothing.
+    /// This node's clock was set, or a time was seen that is ahead of it: nothing is judged by it before it agrees with
+    /// that of Redis.
     case clock
+    /// A token of ours is dated ahead of this node's clock by more than the tolerance, though that is believed: an
+    /// issuer's was wrong.
+    case tokenAhead = "token_ahead"
     /// More tokens that have yet to be verified wait than this process is willing to hold.
     case overloaded
     /// The index was full, and the revocations that expire first were let go: the token's may have been among them.
@@ -46,7 +49,8 @@ public enum Unavailability: String, CaseIterable, Sendable, CustomStringConverti
         case .leaseEnded: "the revocation feed cannot be heard"
         case .behind: "the position that X-Quash-Min asks for is not known to be applied here"
         case .noKeys: "no keys to verify with have been loaded"
-        case .clock: "the clock of this node, or of an issuer, is wrong"
+        case .clock: "the clock of this node does not agree with that of Redis"
+        case .tokenAhead: "the token is dated ahead: the clock of an issuer, or of this node, is wrong"
         case .overloaded: "too many tokens wait to be verified"
         case .indexFull: "the revocation index was full, and may have lost a revocation of this token"
         }

@@ -63,6 +63,27 @@ import Testing
         #expect(other.position == nil)
     }
 
+    /// A clock was corrected: what the index had dropped by it is read again before there is a lease.
+    @Test func S1_aFeedThatDiscardsStandsNowhereUntilItHasLoadedAgain() {
+        var feed = following(3)
+        // This renewal is under way, and its answer brings nothing that was dropped.
+        #expect(feed.deadlineReached(now: .at(1000)) == [renewal(at: position(3))])
+        #expect(feed.disconnected().isEmpty)
+        #expect(feed.discarded() == [.dropLease])
+        #expect(feed.position == nil)
+        #expect(feed.renewed(entries(nil, head: 3), now: .at(1001)).isEmpty)
+        #expect(feed.connected(now: .at(1002)) == [renewal(at: nil)])
+        #expect(feed.renewed(.elsewhere(position(3)), now: .at(1003)) == [.report(.resync(.clock)), .readDirectory])
+        let directory = LiveDirectory(epoch: .first, bytes: [:])
+        #expect(feed.received(directory, now: .at(1004)) == [renewal(at: position(3))])
+        let actions = feed.renewed(entries(nil, head: 3), now: .at(1005))
+        #expect(actions.first == .extend(LeaseGrant(sent: .at(1004), length: .seconds(5))))
+        #expect(feed.renewed(.elsewhere(position(1, .second)), now: .at(1006)).isEmpty)
+        _ = feed.deadlineReached(now: .at(2000))
+        let other = feed.renewed(.elsewhere(position(1, .second)), now: .at(2001))
+        #expect(other.first == .report(.resync(.epoch)), "the cause is of that load alone")
+    }
+
     @Test func S4_theLeaseStartsWhenItWasAskedForAndComesAfterWhatWasMissing() {
         var feed = loaded(head: 3)
         let actions = feed.renewed(entries(4...6, head: 6), now: .at(900))

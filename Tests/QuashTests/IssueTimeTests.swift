@@ -86,7 +86,7 @@ import Testing
     @Test func aTokenOfOursFromTheFutureIsNotDecided() throws {
         let fixture = try ValidatorFixture()
         let token = try fixture.token(ValidatorFixture.claims(issuedAtMilliseconds: Self.start + 5001))
-        #expect(fixture.outcome(token) == .unavailable(.clock))
+        #expect(fixture.outcome(token) == .unavailable(.tokenAhead))
         fixture.reading = .at(1)
         #expect(fixture.outcome(token) == .accepted)
         fixture.reading = .at(0)

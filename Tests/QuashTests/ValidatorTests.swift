@@ -78,7 +78,7 @@ import Testing
                 issuedAtMilliseconds: (ValidatorFixture.startSeconds + ahead) * 1000, lifetimeSeconds: longest)
             let outcome = fixture.outcome(try fixture.token(claims))
             // Dated ahead, it is not accepted yet either; but not for good.
-            #expect(outcome == (isGood ? .unavailable(.clock) : .refused(.invalid(.tooLongLived))))
+            #expect(outcome == (isGood ? .unavailable(.tokenAhead) : .refused(.invalid(.tooLongLived))))
         }
     }
 

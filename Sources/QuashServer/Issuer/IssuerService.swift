@@ -47,7 +47,7 @@ final class IssuerService {
     let observer: FleetObserver
     let recent: RecentRevocations
     let validator: Validator
-    private let doubts: ClockDoubts
+    private let tokensAhead: TokensAhead
     private let clockProblem: () -> String?
     private let mint: TokenMint
     private let replay: SessionReplay
@@ -61,7 +61,8 @@ final class IssuerService {
 
     init(
         settings: Settings, store: SessionStore, publisher: RevocationPublisher, observer: FleetObserver,
-        recent: RecentRevocations, mint: TokenMint, replay: SessionReplay, validator: Validator, doubts: ClockDoubts,
+        recent: RecentRevocations, mint: TokenMint, replay: SessionReplay, validator: Validator,
+        tokensAhead: TokensAhead,
         clockProblem: @escaping () -> String?,
         feedPosition: @escaping () -> FeedPosition?, metrics: IssuerMetrics, log: Logger
     ) {
@@ -73,7 +74,7 @@ final class IssuerService {
         self.mint = mint
         self.replay = replay
         self.validator = validator
-        self.doubts = doubts
+        self.tokensAhead = tokensAhead
         self.clockProblem = clockProblem
         issueClock = IssueClock(maxLead: settings.issueTolerance + settings.maxClockDeviation)
         self.feedPosition = feedPosition
@@ -235,7 +236,7 @@ final class IssuerService {
     /// - Parameter type: what it must be; either type when nil.
     func inspect(_ token: [UInt8], as type: TokenType? = nil) -> Verdict {
         let verdict = validator.validate(token.span, as: type)
-        if case .unavailable(.clock) = verdict { doubts.note() }
+        if case .unavailable(.tokenAhead) = verdict { tokensAhead.note() }
         return verdict
     }
 

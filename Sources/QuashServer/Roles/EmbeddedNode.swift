@@ -90,7 +90,7 @@ public final class EmbeddedNode: Sendable {
             maxClockDeviation: configuration.common.maxClockDeviation, index: feed.index, lease: feed.lease,
             cachedTokens: configuration.tokenCache)
         return EmbeddedValidator(
-            validator, shared, birth, unknownKey: keys.noteUnknownKey, clockDoubted: feed.doubts.note)
+            validator, shared, birth, unknownKey: keys.noteUnknownKey, tokenAhead: feed.tokensAhead.note)
     }
 
     /// Whether it can decide: keys loaded, feed caught up, lease held.
@@ -114,18 +114,18 @@ public final class EmbeddedValidator {
     private let shared: EmbeddedNode.SharedKeys
     private let birth: BirthProcess
     private let unknownKey: () -> Void
-    private let clockDoubted: () -> Void
+    private let tokenAhead: () -> Void
     private var version: UInt64 = 0
 
     fileprivate init(
         _ validator: Validator, _ shared: EmbeddedNode.SharedKeys, _ birth: BirthProcess,
-        unknownKey: @escaping () -> Void, clockDoubted: @escaping () -> Void
+        unknownKey: @escaping () -> Void, tokenAhead: @escaping () -> Void
     ) {
         self.validator = validator
         self.shared = shared
         self.birth = birth
         self.unknownKey = unknownKey
-        self.clockDoubted = clockDoubted
+        self.tokenAhead = tokenAhead
     }
 
     /// Whether `token` may be accepted now.
@@ -142,7 +142,7 @@ public final class EmbeddedValidator {
         let verdict = validator.validate(token)
         switch verdict {
         case .refused(.invalid(.unknownKey)): unknownKey()
-        case .unavailable(.clock): clockDoubted()
+        case .unavailable(.tokenAhead): tokenAhead()
         default: break
         }
         return verdict

@@ -9,7 +9,7 @@ final class FeedThread: Sendable {
     let lease = Lease()
     let status: FeedStatus
     let metrics = FeedMetrics()
-    let doubts: ClockDoubts
+    let tokensAhead: TokensAhead
     let thread: LoopThread
     private let follower: LoopBound<Box>
     private let clock: @Sendable () -> ClockReading
@@ -31,7 +31,7 @@ final class FeedThread: Sendable {
     ) throws(LoopError) {
         self.status = status
         clock = settings.clock
-        doubts = ClockDoubts(log)
+        tokensAhead = TokensAhead(log)
         thread = try LoopThread(name: "quash-feed")
         follower = LoopBound(Box())
         metrics.observe(index: index, maxRevocations: settings.maxRevocations, lease: lease, status: status)

@@ -175,7 +175,7 @@ public final class Issuer: Sendable {
                 rotationGrace: configuration.rotationGrace, issueTolerance: common.issueTolerance,
                 maxClockDeviation: common.maxClockDeviation),
             store: store, publisher: publisher, observer: observer, recent: RecentRevocations(), mint: mint,
-            replay: replay, validator: validator, doubts: feed.doubts,
+            replay: replay, validator: validator, tokensAhead: feed.tokensAhead,
             clockProblem: { [feed] in feed.status.snapshot.clock.problem(at: .now()) },
             feedPosition: { [feed] in feed.status.snapshot.position }, metrics: metrics, log: log)
         let audit = AuditLog(log)

@@ -171,7 +171,7 @@ private final class ServingLoop: Sendable {
                     cachedTokens: configuration.tokenCache)
                 let endpoints = AuthorizationEndpoints(
                     on: loop, validator: validator, metrics: metrics, canDecide: canDecide,
-                    hasReached: feed.status.hasReached, clockDoubted: feed.doubts.note
+                    hasReached: feed.status.hasReached, tokenAhead: feed.tokensAhead.note
                 ) { keys.noteUnknownKey() }
                 state.value.validator = validator
                 state.value.servers = try listening.serve(on: loop, endpoints)

@@ -44,16 +44,16 @@ package final class AuthorizationEndpoints: HTTPResponder {
     private let canDecide: () -> Bool
     private let hasReached: (FeedPosition) -> Bool
     private let unknownKey: () -> Void
-    private let clockDoubted: () -> Void
+    private let tokenAhead: () -> Void
     private let turns: VerificationTurns<Waiting>
 
     /// - Parameter canDecide: whether keys are loaded and a lease is held.
     /// - Parameter hasReached: whether a position is known to be applied.
-    /// - Parameter clockDoubted: called when a token of ours is dated ahead of this node's clock.
+    /// - Parameter tokenAhead: called when a token of ours is dated ahead of this node's clock.
     /// - Parameter unknownKey: called when a token names a key that is not known: it may be a new one.
     package init(
         on loop: Loop, validator: Validator, metrics: DecisionMetrics, canDecide: @escaping () -> Bool,
-        hasReached: @escaping (FeedPosition) -> Bool, clockDoubted: @escaping () -> Void = {},
+        hasReached: @escaping (FeedPosition) -> Bool, tokenAhead: @escaping () -> Void = {},
         unknownKey: @escaping () -> Void
     ) {
         self.canDecide = canDecide
@@ -61,7 +61,7 @@ package final class AuthorizationEndpoints: HTTPResponder {
         self.validator = validator
         self.metrics = metrics
         self.unknownKey = unknownKey
-        self.clockDoubted = clockDoubted
+        self.tokenAhead = tokenAhead
         turns = VerificationTurns(on: loop, validator: validator)
     }
 
@@ -171,7 +171,7 @@ package final class AuthorizationEndpoints: HTTPResponder {
             exchange.send(.invalidToken)
         case .unavailable(let reason):
             metrics.unavailable(reason)
-            if reason == .clock { clockDoubted() }
+            if reason == .tokenAhead { tokenAhead() }
             exchange.send(unavailable: reason.description)
         }
     }

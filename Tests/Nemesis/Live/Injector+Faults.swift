@@ -98,10 +98,12 @@ extension Injector {
             for relay in fleet.relays.values { try relay.set(Relay.Trouble(delay: delay)) }
             sleep(time(1, 3))
             for relay in fleet.relays.values { try relay.set(Relay.Trouble()) }
-        case .clockOfValidator: try setClock(of: "v3") { seconds in try set(seconds, of: fleet.validators[2]) }
+        case .clockOfValidator: try setClock(of: fleet.validators[2])
         case .clockOfIssuer:
             traffic.setClocksAgree(false)
-            try setClock(of: "b") { seconds in try fleet.setClock(of: "b", seconds: seconds) }
+            try fleet.setClock(of: "b", seconds: wrongTime())
+            sleep(time(1, 2))
+            try fleet.setClock(of: "b", seconds: 0)
             // Whoever was about to ask has asked.
             sleep(.milliseconds(200))
             traffic.setClocksAgree(true)
@@ -126,13 +128,26 @@ extension Injector {
     }
 
     /// Off, and right again.
-    private func setClock(of name: String, _ set: (Double) throws -> Void) throws {
-        let choices: [Double] = [-3_600, -1, 0.5, 1, 3_600]
-        let seconds = choices.randomElement(using: &random) ?? 1
+    private func wrongTime() -> Double {
+        let choices: [Double] = [-3_600, -0.8, 0.5, 0.8, 3_600]
+        let seconds = choices.randomElement(using: &random) ?? 0.5
         remark = "\(seconds) s"
-        try set(seconds)
-        sleep(time(1, 2))
-        try set(0)
+        return seconds
+    }
+
+    private func setClock(of validator: Node) throws {
+        let seconds = wrongTime()
+        guard abs(seconds) > 1 else {
+            try set(seconds, of: validator)
+            sleep(time(1, 2))
+            return try set(0, of: validator)
+        }
+        // Nothing is granted by it. It is compared each two seconds, and then the live set is read.
+        try outage(of: [validator], keepsLease: false, regain: start + .seconds(2) + timing.renewInterval * 11 / 10) {
+            try fleet.setClock(of: validator.name, seconds: seconds)
+            sleep(time(1, 2))
+            try fleet.setClock(of: validator.name, seconds: 0)
+        }
     }
 
     /// The lease counts as ended until the next renewal that is asked for by the new time.

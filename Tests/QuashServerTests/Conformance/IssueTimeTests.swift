@@ -84,7 +84,7 @@ import Testing
         for _ in 0..<3 * LineLimit.perSecond { try fleet.decide(token).expectUnavailable() }
         let lines = record.lines.all.count { $0.message == LoggedEvent.tokenAhead.text }
         #expect((1...3 * LineLimit.perSecond - 1).contains(lines), "bounded")
-        #expect(try fleet.metric(#"quash_decisions_total{result="unavailable",reason="clock"}"#, at: 0) == 30)
+        #expect(try fleet.metric(#"quash_decisions_total{result="unavailable",reason="token_ahead"}"#, at: 0) == 30)
     }
 }
 

@@ -2,7 +2,7 @@ import Logging
 import QuashLoop
 
 /// Reports tokens of ours that are dated ahead of this node's clock, a few a second at most. Thread-safe.
-final class ClockDoubts: Sendable {
+final class TokensAhead: Sendable {
     private let log: Logger
     private let limit = Locked(LineLimit())
 
