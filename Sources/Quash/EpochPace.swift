@@ -27,8 +27,8 @@ struct RepeatedFailures {
 /// live set: so the wait doubles with each epoch, up to a limit, and begins anew after a quiet time.
 struct EpochPace {
     static let first: Duration = .milliseconds(250)
-    static let longest: Duration = .seconds(30)
-    static let quiet: Duration = .seconds(600)
+    static let longest: Duration = .seconds(10)
+    static let quiet: Duration = .seconds(60)
 
     private var jitter: SystemJitter
     private var wait: Duration = .zero

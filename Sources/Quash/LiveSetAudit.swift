@@ -180,7 +180,12 @@ public struct LiveSetAudit: Sendable {
             return [.end(epoch, .unreadable, missing: 0, unreadable: [period]), wake(now.boot)]
         }
         if !bytes.isEmpty { pages[period, default: []].append(hash.hash(bytes.span)) }
-        if isComparing { for revocation in revocations { find(revocation) } }
+        // In another period it would be forgotten with that.
+        if isComparing {
+            for revocation in revocations where LivePage.period(ofExpiry: revocation.expiresAtSeconds) == period {
+                find(revocation)
+            }
+        }
         return proceed(step, load, now.boot, isComparing: isComparing)
     }
 

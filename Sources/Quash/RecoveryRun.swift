@@ -78,13 +78,17 @@ struct RecoveryRun: Sendable {
     mutating func received(page bytes: [UInt8]?, now: WallInstant) -> Step {
         guard case .loading(var load, var missing, var unreadable) = state else { return .nothing }
         state = .declaring
+        let period = load.period
         guard let bytes, let (revocations, step) = try? load.received(page: bytes, now: now) else {
             // Nobody can tell what else of the period is as it was written: all of it comes back from the outboxes. The
             // others are read before that, so that one epoch is the end of all that is unreadable.
-            if let period = load.period { unreadable.append(period) }
+            if let period { unreadable.append(period) }
             return proceed(load.leavePeriod(), &load, missing, unreadable)
         }
-        for revocation in revocations { missing.remove(revocation) }
+        // In another period it would be forgotten with that.
+        for revocation in revocations where LivePage.period(ofExpiry: revocation.expiresAtSeconds) == period {
+            missing.remove(revocation)
+        }
         return proceed(step, &load, missing, unreadable)
     }
 

@@ -170,6 +170,16 @@ import Testing
                 == [.report(.restoring(1)), .restore([.token(2)], .first)])
     }
 
+    /// What is restored is what would be missed: else the same would be missing again and again.
+    @Test func aRevocationInAnotherPeriodIsRestored() {
+        let strayed = Revocation.token(1, expiresAtSeconds: Self.expiry + 7200)
+        var (writer, _) = reading([strayed])
+        _ = writer.received(directory, now: now(4))
+        #expect(
+            writer.received(page: page([strayed]), now: .at(5))
+                == [.report(.restoring(1)), .restore([strayed], .first)])
+    }
+
     /// All periods that cannot be read are found before the epoch ends: it ends once for all of them.
     @Test func S5_whatCannotBeReadIsDeletedByTheNextEpoch() {
         var (writer, _) = reading([.token(1), .token(2)])

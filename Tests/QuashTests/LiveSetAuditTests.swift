@@ -136,6 +136,16 @@ import Testing
         #expect(feed.round(&audit, at: now(2)) == end(.missing, missing: 1))
     }
 
+    /// It goes with the period in which it stands.
+    @Test func aRevocationInAnotherPeriodDoesNotDo() {
+        var (feed, audit) = (Feed(), LiveSetAudit(seed: 1))
+        feed.hold([token(2)])
+        feed.held.append(token(1, later: 3))
+        feed.live[Self.period]? += RevocationCodec.encode([token(1, later: 3)])
+        #expect(feed.round(&audit, at: now(1)).isEmpty)
+        #expect(feed.round(&audit, at: now(2)) == end(.missing, missing: 1))
+    }
+
     @Test func aCommitThatIsUnderWayIsNotMissing() {
         var (feed, audit) = feed()
         feed.held.append(token(5))

@@ -12,6 +12,8 @@ if nonce and nonce ~= ARGV[8] then return {state, nonce, 0, lease, fence, ''} en
 local new_refusal = refusal_by_fence(tonumber(ARGV[7]))
 if new_refusal then return new_refusal end
 local cause = not read('HGET', KEYS[1], 'epoch') and string.match(read('HGET', KEYS[1], 'damaged') or '', '^%l+$')
+-- A validator may write there, and no answer is as long as it likes.
+if cause and #cause > 16 then cause = 'unreadable' end
 if cause and ARGV[9] ~= '1' then return {'damaged', cause} end
 local began, period_seconds, chunk_bytes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local unreadable = {}

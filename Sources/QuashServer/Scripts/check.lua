@@ -63,11 +63,13 @@ local function clock()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 -- The registry as one string, because a reply's elements are limited and nodes may be many: a line
--- `applied granted lease version node` for each.
+-- `applied granted lease version node` for each. None is that long: of one that is, the rest is no matter.
 local function registry(key)
   local lines, fields = {}, redis.call('HGETALL', key)
   for i = 1, #fields, 2 do
-    if fields[i] ~= 'epoch' and fields[i] ~= 'damaged' then lines[#lines + 1] = fields[i + 1] .. ' ' .. fields[i] end
+    if fields[i] ~= 'epoch' and fields[i] ~= 'damaged' then
+      lines[#lines + 1] = string.sub(fields[i + 1] .. ' ' .. fields[i], 1, 512)
+    end
   end
   return table.concat(lines, '\n')
 end

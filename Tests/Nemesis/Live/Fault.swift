@@ -28,6 +28,9 @@ enum Fault: String, CaseIterable {
     case deleteKey = "DEL of one key of the feed"
     case deleteLog = "DEL of the log"
     case deleteChunk = "DEL of a chunk of the live set, and a validator that starts"
+    case spoilRecord = "an entry of the log that cannot be read"
+    case spoilChunk = "bytes of the live set that cannot be read, and a validator that starts"
+    case spoilKey = "a key of the feed of another type"
     case killSubscribers = "CLIENT KILL TYPE pubsub"
     case killClients = "CLIENT KILL TYPE normal"
     case outputBuffer = "output buffers of 1 kB in a burst"
@@ -47,7 +50,8 @@ enum Fault: String, CaseIterable {
     /// One of each class, in the order of a short run.
     static let smoke: [Fault] = [
         .killValidator, .killIssuer, .flushAll, .stopValidator, .killRedis, .stopRedis, .flushScripts, .loseData,
-        .partitionValidator, .stopIssuer, .deleteKey, .lateAnswer, .killSubscribers, .outputBuffer, .clockOfValidator,
+        .partitionValidator, .stopIssuer, .deleteKey, .spoilRecord, .lateAnswer, .killSubscribers, .outputBuffer,
+        .clockOfValidator,
         .loseTail,
         .issuerDownAcrossLoss, .twin, .partitionIssuer,
     ]
@@ -73,7 +77,7 @@ enum Fault: String, CaseIterable {
             .killIssuerInRestore, .loseTwice:
             try injector.injectAcrossLoss(self)
         case .killRedis, .loseTail, .loseData, .yesterday, .noAppendOnlyFile, .flushAll, .flushScripts, .deleteKey,
-            .deleteLog, .deleteChunk:
+            .deleteLog, .deleteChunk, .spoilRecord, .spoilChunk, .spoilKey:
             try injector.injectIntoData(self)
         case .killMaster, .stopMaster, .lagAndKillMaster, .failOver: try injector.injectFailover(self)
         case .killSubscribers, .killClients, .outputBuffer, .partitionValidator, .lateAnswer, .partitionIssuer,

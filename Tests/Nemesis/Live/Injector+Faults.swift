@@ -78,6 +78,31 @@ extension Injector {
                 try fleet.redis.call("DEL", key)
                 try restart(validator(), after: .zero)
             }
+        default: try spoil(fault)
+        }
+    }
+
+    /// Writes what no script writes.
+    private func spoil(_ fault: Fault) throws {
+        switch fault {
+        case .spoilRecord:
+            let script = """
+                local head = redis.call('INCR', '{quash}:seq')
+                return redis.call('XADD', KEYS[1], head .. '-0', 'r', 'no revocation')
+                """
+            try epochEnds { try fleet.redis.call("EVAL", script, "1", "{quash}:log") }
+        case .spoilChunk:
+            let keys = try fleet.redis.call("KEYS", "{quash}:live:*").elements ?? []
+            guard let key = keys.compactMap(\.text).sorted().randomElement(using: &random) else { return }
+            try epochEnds {
+                try fleet.redis.call("SETRANGE", key, "0", "no revocation")
+                try restart(validator(), after: .zero)
+            }
+        case .spoilKey:
+            let name = ["epoch", "seq", "live", "nodes"].randomElement(using: &random) ?? "epoch"
+            remark = name
+            let script = "redis.call('DEL', KEYS[1]) return redis.call('SADD', KEYS[1], 'x')"
+            try epochEnds { try fleet.redis.call("EVAL", script, "1", "{quash}:\(name)") }
         default: break
         }
     }

@@ -171,6 +171,25 @@ import Testing
         #expect(try script.nodes()?.registry.entries.map(\.node) == ["node/1"])
     }
 
+    /// Validators may write there.
+    @Test func whyTheEpochEndedIsAWordWhateverIsWrittenThere() throws {
+        let script = try makeFeed()
+        let long = "redis.call('HDEL', KEYS[1], 'epoch') redis.call('HSET', KEYS[1], 'damaged', ('x'):rep(2000000))"
+        try script.caller.call("EVAL", long, "1", "{quash}:nodes")
+        let arguments = FeedScript.beginArguments(nonce: second, lease: .seconds(5), followsDamage: false)
+        #expect(try BeginAnswer(script.caller.eval(FeedScript.begin, arguments)) == .damaged(.unreadable))
+        #expect(try script.begin(second).damage == .unreadable)
+    }
+
+    /// A line of the registry that no answer could hold stops nobody.
+    @Test func aLineOfTheRegistryThatIsTooLongIsCutOff() throws {
+        let script = try makeFeed()
+        let long = "return redis.call('HSET', KEYS[1], 'long/1', string.rep('x', 2000000))"
+        try script.caller.call("EVAL", long, "1", "{quash}:nodes")
+        #expect(try script.nodes()?.registry.entries.count == 1)
+        #expect(try script.nodes()?.registry.entries.first?.isReadable == false)
+    }
+
     /// A right that is missing says nothing about the data: it is reported, and ends nothing.
     @Test func aMissingRightEndsNoEpoch() throws {
         let script = try makeFeed()
