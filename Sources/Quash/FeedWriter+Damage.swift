@@ -23,8 +23,9 @@ extension FeedWriter {
         return start(now)
     }
 
-    /// The last epoch ended because its data was damaged, and it is too soon to begin another.
+    /// The last epoch ended because its data was damaged, and it is too soon to begin another. If another issuer does,
+    /// it waits for this one: so that is asked again soon.
     public mutating func mayNotBegin(now: BootInstant) -> [Action] {
-        endRun() + giveUpWaiting() + retry(at: max(pace.earliest ?? now, now))
+        endRun() + retry(at: min(max(pace.earliest ?? now, now), now + Self.retryInterval))
     }
 }

@@ -219,12 +219,11 @@ public struct FeedWriter: Sendable {
         epoch = nil
         isRetrying = false
         if run != nil { isDirty = true }
-        run = nil
-        let followsDamage = pace.allows(at: now)
-        if ending != nil, !followsDamage { return mayNotBegin(now: now) }
         run = RecoveryRun()
         runNumber += 1
         // An old master would have been fenced by now: this one is none, and somebody has gone back to it on purpose.
+        let followsDamage = pace.allows(at: now)
+        let ending = followsDamage ? ending : nil
         let over = ending?.epoch ?? superseded.flatMap { now >= $0.since + fence ? $0.epoch : nil }
         return [.begin(over: over, unreadable: ending?.unreadable ?? [], followsDamage: followsDamage)]
     }
@@ -269,6 +268,8 @@ public struct FeedWriter: Sendable {
     /// `begin` was answered.
     public mutating func begun(_ reply: BeginReply, now: BootInstant) -> [Action] {
         guard run?.isBeginning == true else { return [] }
+        // Still there, and it is too soon to end it.
+        if reply.epoch == ending?.epoch { return mayNotBegin(now: now) }
         let damage = reply.isNew ? reply.damage ?? ending?.how : nil
         ending = nil
         guard let damage else { return follow(reply, now) }

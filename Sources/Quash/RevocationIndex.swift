@@ -180,7 +180,13 @@ public final class RevocationIndex: Sendable {
 
         /// Every entry that expires in one of these periods of the live set, in no order. O(entries).
         public func revocations(in periods: Set<UInt32>) -> [Revocation] {
-            revocations { periods.contains(LivePage.period(ofExpiry: $0)) }
+            guard let first = periods.min(), let last = periods.max() else { return [] }
+            // A table, because a set would be asked once for each entry.
+            let isWanted = (first...last).map(periods.contains)
+            return revocations {
+                let period = LivePage.period(ofExpiry: $0)
+                return period >= first && period <= last && isWanted[Int(period - first)]
+            }
         }
 
         private func revocations(_ isWanted: (_ expiresAtSeconds: UInt32) -> Bool) -> [Revocation] {
