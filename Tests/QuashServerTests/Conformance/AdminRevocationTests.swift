@@ -136,9 +136,9 @@ import Testing
         let large = #"{"sub":"\#(huge.prefix(AdminEndpoints.maxBodyBytes))"}"#
         #expect(try fleet.revoke(large).status == .badRequest)
         #expect(try fleet.admin(.post, "/admin/v1/sessions", large).status == .contentTooLarge)
-        for (body, status) in [(large, HTTPStatus.contentTooLarge), (#"{"sub":"a"}"#, .unauthorized)] {
+        for body in [large, #"{"sub":"a"}"#] {
             let response = try fleet.web.call(.post, "\(fleet.adminURL)/admin/v1/revocations", body: body)
-            #expect(response.status == status)
+            #expect(response.status == .unauthorized)
         }
     }
 

@@ -191,7 +191,8 @@ private final class TwinRedis {
             acknowledges: request.acknowledges, lease: .milliseconds(lease), most: limits.recordsPerRenewal)
         let before = model.nodes[node]?.grantedMilliseconds ?? 0
         let (expected, acknowledgement) = model.renew(
-            node, request, leaseMilliseconds: lease, version: BuildVersion.current, limits)
+            node, request, leaseMilliseconds: lease,
+            version: NodeFigures(version: BuildVersion.current).text, limits)
         #expect(reply == expected)
         if let acknowledgement { expectedAcknowledgements.append(acknowledgement) }
         if case .gap = reply { answers.append("gap") }

@@ -140,6 +140,6 @@ struct MetricsTests {
         #expect(read.value("quash_refresh_reuse_detected_total") == 1)
         #expect(read.value("quash_confirm_duration_seconds_bucket", ["le": "0.005"]) == 1)
         #expect(read.value("quash_confirmations_total", ["result": "confirmed"]) == 1)
-        #expect(read.types.count == 10)
+        #expect(read.types.count == 11)
     }
 }
