@@ -90,7 +90,8 @@ extension Injector {
                 local head = redis.call('INCR', '{quash}:seq')
                 return redis.call('XADD', KEYS[1], head .. '-0', 'r', 'no revocation')
                 """
-            try epochEnds { try fleet.redis.call("EVAL", script, "1", "{quash}:log") }
+            // Whoever meets it drops its lease.
+            try epochEnds(keepsLease: false) { try fleet.redis.call("EVAL", script, "1", "{quash}:log") }
         case .spoilChunk:
             let keys = try fleet.redis.call("KEYS", "{quash}:live:*").elements ?? []
             guard let key = keys.compactMap(\.text).sorted().randomElement(using: &random) else { return }

@@ -79,9 +79,11 @@ final class Injector {
     }
 
     /// An outage of all, until an epoch is open that was not there before.
-    func epochEnds(_ body: () throws -> Void) rethrows {
+    ///
+    /// - Parameter keepsLease: whether they go on for the rest of their leases.
+    func epochEnds(keepsLease: Bool = true, _ body: () throws -> Void) rethrows {
         let before = fleet.redis.epoch()?.nonce
-        try outage(of: nil) {
+        try outage(of: nil, keepsLease: keepsLease) {
             try body()
             let isOpen = poll(within: .seconds(20)) {
                 fleet.redis.epoch().map { $0.isOpen && $0.nonce != before } ?? false
