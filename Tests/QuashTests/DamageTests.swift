@@ -60,10 +60,10 @@ import Testing
     @Test func S3_anUnreadableEntryOfTheLogEndsTheLeaseAndTheEpoch() {
         var feed = following()
         _ = feed.deadlineReached(now: .at(900))
-        let reply = RenewReply.entries(records: [page([.token(6)]), [99]], head: 7, lease: .seconds(5))
+        let reply = RenewReply.entries(records: [page([.token(6)]), [31]], head: 7, lease: .seconds(5))
         #expect(
             feed.renewed(reply, now: .at(901))
-                == [.report(.unreadable(.unknownKind(99))), .dropLease, report(.unreadable)])
+                == [.report(.unreadable(.unknownKind(31))), .dropLease, report(.unreadable)])
         expectItGoesOn(&feed)
     }
 

@@ -37,12 +37,12 @@ import Testing
         let subjects = names(120)
         let sessions = try fleet.seedSessions(of: subjects, each: 3)
         let fields: FieldLines = idempotencyKey.map { ["Idempotency-Key": $0] } ?? [:]
-        try fleet.redis.cli("ACL", "SETUSER", "default", "-incr")
+        try fleet.redis.cli("ACL", "SETUSER", "default", "-xadd")
         #expect(try fleet.revoke("{\"sub\":[\(list(subjects))]}", fields: fields).status == .serviceUnavailable)
         #expect(try fleet.endedSessions() == 360)
         // Whoever looks at the sessions meanwhile takes none away.
         #expect(try fleet.sessions(of: subjects[0]).isEmpty)
-        try fleet.redis.cli("ACL", "SETUSER", "default", "+incr")
+        try fleet.redis.cli("ACL", "SETUSER", "default", "+xadd")
         let isStored = try poll(within: .seconds(20)) {
             try fleet.revoke("{\"sub\":[\(list(subjects))]}", fields: fields).status == .created
         }
