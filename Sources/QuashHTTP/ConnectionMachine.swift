@@ -175,13 +175,7 @@ package struct ConnectionMachine: ~Copyable {
     }
 
     /// Whether the request whose head is complete has content, which may not have come yet.
-    package var hasContent: Bool {
-        switch parser.head.framing {
-        case .none: false
-        case .length(let length): length > 0
-        case .chunked, .untilClose: true
-        }
-    }
+    package var hasContent: Bool { parser.head.framing != .none }
 
     /// Whether the request that is being answered has its parts in `chunkedHead` and `chunkedBody`, not in the input.
     package var isChunked: Bool { parser.head.framing == .chunked }

@@ -1,3 +1,4 @@
+import QuashCrypto
 import QuashLoop
 import TestSupport
 import Testing
@@ -118,6 +119,41 @@ import Testing
         #expect(client.readToEnd().count(of: "HTTP/1.1 200") == 100)
     }
 
+    /// Over TLS the end may come in the same bytes as the requests, while those wait for their turns.
+    @Test func aTLSPeerThatEndedItsSideIsServedAndThenLetGo() async throws {
+        let folder = try TemporaryFolder()
+        let certificate = try folder.write("server.pem", TestCertificates.server)
+        let key = folder.path("server.key")
+        try SecretFile.create(path: key, contents: Array(TestCertificates.serverKey.utf8))
+        let authority = try folder.write("authority.pem", TestCertificates.authority)
+        let server = try await TestServer(
+            tls: .server(identity: TLSContext.Identity(certificateChainPath: certificate, privateKeyPath: key)))
+        let requests = Array((0..<100).map { get("/\($0)") }.joined().utf8)
+        let client = try LoopThread(name: "client")
+        defer {
+            client.stop()
+            client.join()
+        }
+        let tls = try TLSContext.client(trust: .certificateAuthorities(path: authority))
+        let caller = Caller()
+        _ = try await client.run { [endpoint = server.endpoint] loop in
+            Connection.connect(on: loop, to: endpoint, tls: tls, serverName: "quash.test", delegate: caller)
+            return true
+        }
+        try await caller.opened.wait()
+        let sent = Semaphore()
+        try await server.whileStopped {
+            client.submit { _ in
+                caller.connection?.write(requests)
+                caller.connection?.closeAfterFlush(deadline: .seconds(60))
+                sent.signal()
+            }
+            sent.wait()
+        }
+        try await server.waitForPaths(100)
+        try await server.waitForConnections(0)
+    }
+
     @Test func whatArrivedBeforeADrainIsAnsweredThoughItWaits() async throws {
         var limits = HTTPLimits()
         limits.maxRequestsAtOnce = 1
@@ -156,4 +192,21 @@ import Testing
         let paths = try await server.paths.dropFirst()
         #expect(Array(paths.prefix(12)).contains("/one"), "\(paths)")
     }
+}
+
+/// A client's connection, of which everything but the flag belongs to its loop.
+private final class Caller: ConnectionDelegate, @unchecked Sendable {
+    let opened = Flag()
+    private(set) var connection: Connection?
+
+    func connectionOpened(_ connection: Connection) {
+        self.connection = connection
+        opened.set()
+    }
+
+    func connection(_ connection: Connection, received bytes: UnsafeRawBufferPointer) {}
+
+    func connectionDrained(_ connection: Connection) {}
+
+    func connectionClosed(_ connection: Connection, because reason: LoopError?) { self.connection = nil }
 }

@@ -87,6 +87,8 @@ final class TestServer {
         }
     }
 
+    func waitForPaths(_ count: Int) async throws { try await wait { $0.responder.paths.count == count } }
+
     func waitForConnections(_ count: Int) async throws { try await wait { $0.server?.connectionCount == count } }
 
     var lateIsOpen: [Bool] {
