@@ -10,7 +10,7 @@ public final class Validator {
     private let policy: TokenPolicy
     private let clockSkewSeconds: Int64
     private let issueToleranceMilliseconds: Int64
-    private let maxClockDeviation: Duration
+    private let maxClockDeviationMilliseconds: Int64
     private let maxClockDeviationNanoseconds: UInt64
     private let index: RevocationIndex
     private let reader: RevocationIndex.Reader
@@ -53,7 +53,7 @@ public final class Validator {
         clockSkewSeconds = clockSkew.components.seconds
         precondition((.zero...IssueBound.maxTolerance).contains(issueTolerance), "a tolerance of \(issueTolerance)")
         issueToleranceMilliseconds = issueTolerance.wholeMilliseconds
-        self.maxClockDeviation = maxClockDeviation
+        maxClockDeviationMilliseconds = maxClockDeviation.wholeMilliseconds
         maxClockDeviationNanoseconds = UInt64(maxClockDeviation.wholeNanoseconds)
         self.index = index
         self.lease = lease
@@ -128,8 +128,10 @@ public final class Validator {
         guard held.hasBegun else { return .leaseEnded }
         guard !held.isClockSet(at: now, by: maxClockDeviationNanoseconds) else { return .clock }
         if discards != self.discards { (self.discards, latestWall) = (discards, WallInstant(milliseconds: 0)) }
-        latestWall = max(latestWall, now.wall)
-        return max(latestWall, index.latest) <= now.wall + maxClockDeviation ? nil : .clock
+        let wall = now.wall
+        latestWall = max(latestWall, wall)
+        let latest = max(latestWall, index.latest)
+        return latest.milliseconds - wall.milliseconds <= maxClockDeviationMilliseconds ? nil : .clock
     }
 
     /// A token that was signed by a known key and has not expired, **revoked or not**: enough to end what it belongs

@@ -149,6 +149,15 @@ import Testing
         #expect(try facts(info(clock: nil)).refusals.isEmpty)
     }
 
+    /// Redis looked at its clock at some time between the question and the answer.
+    @Test(arguments: [(700, 700), (0, 0), (-300, 0), (-500, 0), (-800, -300)] as [(Int64, Int64)])
+    func whatTheRoundTripExplainsIsNoDifference(milliseconds: Int64, certain: Int64) throws {
+        let clock = 1_800_000_000_000_000 + milliseconds * 1000
+        let facts = try ServerFacts(
+            info: info(clock: clock), wallMicroseconds: 1_800_000_000_000_000, roundTrip: .milliseconds(500))
+        #expect(facts.clockLead == .milliseconds(certain))
+    }
+
     @Test func warnsOfWhatMayBeLost() throws {
         let persistence = try facts(info(appendOnly: "0"))
         #expect(persistence.refusals.isEmpty && persistence.warnings.count == 1)

@@ -113,26 +113,27 @@ import Testing
         #expect(fixture.outcome(token) == .refused(.revoked(.token)))
     }
 
-    /// Entries that were counted as expired are counted as what they are again, whatever is put next to them.
+    /// Entries that were counted as expired are counted as what they are again.
     @Test func discardingTheTimeKeepsTheCounts() throws {
         let index = RevocationIndex()
         var writer = index.makeWriter(maxRevocations: 10_000, clockSkew: .zero)
         let start = ValidatorFixture.startSeconds
-        func revocations(_ range: Range<Int>) -> [Revocation] {
-            range.map { Revocation(key: .token("\($0)"), expiresAtSeconds: UInt32(start + Int64($0 % 7) * 64)) }
+        func apply(_ range: Range<Int>, expiring seconds: Int64) throws {
+            try writer.apply(range.map { Revocation(key: .token("\($0)"), expiresAtSeconds: UInt32(seconds)) })
         }
-        try writer.apply(revocations(0..<400))
-        // Too few to be worth giving their memory back.
+        try apply(0..<700, expiring: start)
+        try apply(700..<3000, expiring: start + 100_000)
+        // Fewer than are worth giving their memory back.
         writer.expire(at: WallInstant(seconds: start + 10_000))
-        #expect(writer.count == 400)
+        #expect(writer.count == 3000)
         writer.discardTime()
-        #expect(index.droppedBy == WallInstant(milliseconds: 0))
-        try writer.apply(revocations(200..<1000))
-        writer.expire(at: WallInstant(seconds: start))
-        #expect(writer.count == 1000)
+        #expect(index.droppedBy == WallInstant(milliseconds: 0) && index.latest == WallInstant(milliseconds: 0))
+        try apply(3000..<3100, expiring: start - 1000)
+        writer.expire(at: WallInstant(seconds: start - 100))
+        #expect(writer.count == 3100, "the 700 are none that have expired")
         let reader = RevocationIndex.Reader(index)
-        #expect((0..<1000).allSatisfy { reader.revokes(.token("\($0)"), issuedAt: WallInstant(milliseconds: 0)) })
-        writer.expire(at: WallInstant(seconds: start + 10_000))
+        #expect((0..<3100).allSatisfy { reader.revokes(.token("\($0)"), issuedAt: WallInstant(milliseconds: 0)) })
+        writer.expire(at: WallInstant(seconds: start + 200_000))
         #expect(writer.count == 0 && index.count(of: .token) == 0)
     }
 }
