@@ -11,9 +11,8 @@ final class FeedFollower {
     /// Longest wait for an answer: well below a lease, so that a hung connection is left before the lease ends.
     private static let answerTimeout: Duration = .seconds(2)
     private static let expiryInterval: Duration = .seconds(15)
-    /// Between two looks at whether Redis may be used: somebody may configure it anew while it runs.
+    /// Between two looks at whether Redis may be used, and while it may not.
     private static let inspectionInterval: Duration = .seconds(15)
-    /// The same while it may not.
     private static let unfitInspectionInterval: Duration = .seconds(2)
 
     private let loop: Loop
@@ -22,8 +21,6 @@ final class FeedFollower {
     private let status: FeedStatus
     private let metrics: FeedMetrics
     private let log: Logger
-    private let gaps: Counter
-    private let resyncs: [Feed.ResyncCause: Counter]
     private let node: String
     private var feed: Feed
     private var writer: RevocationIndex.Writer
@@ -42,7 +39,7 @@ final class FeedFollower {
     private var isOutageTold = false
     private var isCutTold = false
     private var decisionRate = RateMeter()
-    /// What the revocations stand in that are applied next: a mirror reads more of it.
+    /// The bytes of what is applied next: a mirror reads more of them.
     private var source: [[UInt8]] = []
 
     /// Called when no epoch is open; an issuer opens one.
@@ -66,9 +63,6 @@ final class FeedFollower {
         self.status = status
         self.metrics = metrics
         self.log = log
-        gaps = metrics.gaps.cell()
-        resyncs = Dictionary(
-            uniqueKeysWithValues: Feed.ResyncCause.allCases.map { ($0, metrics.resyncs.cell($0.rawValue)) })
         node = "\(settings.node)/\(hexadecimal(.random(in: .min ... .max)))"
         feed = Feed(settings: settings.feed, seed: .random(in: .min ... .max))
         clock = settings.clock
@@ -365,8 +359,7 @@ final class FeedFollower {
         }
     }
 
-    /// Passes an answer on; a failure on a connection that is still there is the machine's to hear. One that was lost
-    /// says so by itself.
+    /// Passes an answer on, or a failure if the connection is still there: one that was lost says so by itself.
     private func answered<Answer>(
         _ result: Result<RESPValue, RedisError>, as decode: (RESPValue) throws -> Answer,
         then use: (Answer) -> Void
@@ -382,10 +375,10 @@ final class FeedFollower {
     private func report(_ event: Feed.Event) {
         switch event {
         case .gap:
-            gaps.increment()
+            metrics.missed()
             log.record(.feedGap)
         case .resync(let cause):
-            resyncs[cause]?.increment()
+            metrics.resynced(cause)
             log.record(.feedResync, ["cause": "\(cause.rawValue)"])
         case .damaged:
             log.record(.feedDamaged)

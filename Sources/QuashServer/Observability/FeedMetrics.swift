@@ -30,9 +30,9 @@ package final class FeedMetrics: Sendable {
     package let age = MetricFamily<Gauge>(
         "quash_feed_age_seconds",
         "Time since the request for the current lease: no revocation older than this is missing.")
-    package let gaps = MetricFamily<Counter>(
+    private let gaps = MetricFamily<Counter>(
         "quash_feed_gaps_total", "Messages whose predecessors had not arrived.")
-    package let resyncs = MetricFamily<Counter>(
+    private let resyncs = MetricFamily<Counter>(
         "quash_feed_resyncs_total", "How often the live set was read whole.", labels: ["cause"])
     /// Seconds of lease left.
     package let lease = MetricFamily<Gauge>(
@@ -51,10 +51,15 @@ package final class FeedMetrics: Sendable {
 
     private let applied: [Counter]
     private let propagated: Histogram
+    private let missing: Counter
+    private let loads: [Feed.ResyncCause: Counter]
 
     package init() {
         applied = RevocationKind.allCases.map { [revocations] in revocations.cell($0.name) }
         propagated = propagation.cell()
+        missing = gaps.cell()
+        let causes = Feed.ResyncCause.allCases
+        loads = Dictionary(uniqueKeysWithValues: causes.map { [resyncs] in ($0, resyncs.cell($0.rawValue)) })
     }
 
     /// These revocations entered the index.
@@ -64,6 +69,12 @@ package final class FeedMetrics: Sendable {
         for revocation in revocations { counts[Int(revocation.key.kind.rawValue) - 1] += 1 }
         for (counter, count) in zip(applied, counts) where count > 0 { counter.increment(by: UInt64(count)) }
     }
+
+    /// A message came whose predecessors had not.
+    package func missed() { missing.increment() }
+
+    /// The live set is read whole.
+    package func resynced(_ cause: Feed.ResyncCause) { loads[cause]?.increment() }
 
     /// A published commit was applied.
     ///

@@ -164,11 +164,7 @@ public final class Issuer: Sendable {
         publisher.failing = { [weak self] in self?.cannotCommit.store($0, ordering: .relaxed) }
         let mint = try TokenMint(issuer: common.issuerURL, audience: common.audience, keys: keys, pool: pool)
         let keySet = try KeySet(keys.map { JSONWebKey($0.publicKey) })
-        var policy = TokenPolicy(types: [.access, .refresh])
-        policy.issuer = common.issuerURL
-        let validator = try Validator(
-            keys: keySet, policy: policy, clockSkew: common.clockSkew, issueTolerance: common.issueTolerance,
-            maxClockDeviation: common.maxClockDeviation, index: feed.index, lease: feed.lease)
+        let validator = try makeValidator(keySet)
         let service = IssuerService(
             settings: IssuerService.Settings(
                 accessLifetime: configuration.accessTTL, refreshLifetime: configuration.refreshTTL,
@@ -200,6 +196,16 @@ public final class Issuer: Sendable {
         client.start()
         observer.start()
         state.value.auditor?.start()
+    }
+
+    /// By the same feed as every validator, of its own tokens.
+    private func makeValidator(_ keySet: KeySet) throws -> Validator {
+        let common = configuration.common
+        var policy = TokenPolicy(types: [.access, .refresh])
+        policy.issuer = common.issuerURL
+        return try Validator(
+            keys: keySet, policy: policy, clockSkew: common.clockSkew, issueTolerance: common.issueTolerance,
+            maxClockDeviation: common.maxClockDeviation, index: feed.index, lease: feed.lease)
     }
 
     private func serve(

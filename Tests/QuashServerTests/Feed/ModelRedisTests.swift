@@ -237,11 +237,11 @@ private final class TwinRedis {
         let page = LivePage(
             period: period, chunk: Int.random(in: 0..<3, using: &random),
             offset: 20 * Int.random(in: 0..<3, using: &random))
-        let bytes = try script.caller.call(
+        // Of a chunk that was spoiled there is none.
+        let value = try? script.caller.call(
             "GETRANGE", "\(FeedScript.directoryKey):\(page.period):\(page.chunk)", "\(page.offset)",
-            "\(page.offset + 39)"
-        ).bytes
-        #expect(bytes == model.page(page, count: 40))
+            "\(page.offset + 39)")
+        #expect(value?.bytes ?? [] == model.page(page, count: 40))
     }
 
     private func trim() throws {
@@ -325,89 +325,6 @@ private final class TwinRedis {
         #expect(published.map(\.timeless) == expectedMessages.map(\.timeless))
         let said = try acknowledgements.wait(count: expectedAcknowledgements.count).compactMap { Acknowledgement($0) }
         #expect(said == expectedAcknowledgements)
-    }
-}
-
-/// The whole state of the feed, as keys and values, of a real Redis or of the model.
-private struct RealRedis: Equatable {
-    var epoch: String?
-    var sequence: String?
-    var log: [String: [UInt8]] = [:]
-    var isLogSpoiled = false
-    var live: [String: String] = [:]
-    var chunks: [String: [UInt8]] = [:]
-    var expiries: [String: Int64] = [:]
-    var nodes: [String: String] = [:]
-    var restored: [String: String] = [:]
-    var issuers: [String: String] = [:]
-    var requests: [String: String] = [:]
-
-    init(_ caller: RedisCaller) throws {
-        func type(_ key: String) throws -> String? { try caller.call("TYPE", key).text }
-        func hash(_ key: String) throws -> [String: String] {
-            guard try type(key) != "set" else { return ["a set": ""] }
-            let parts = try caller.call("HGETALL", key).elements?.compactMap(\.text) ?? []
-            return Dictionary(
-                uniqueKeysWithValues: stride(from: 0, to: parts.count, by: 2).map { (parts[$0], parts[$0 + 1]) })
-        }
-        func string(_ key: String) throws -> String? {
-            try type(key) == "set" ? "a set" : caller.call("GET", key).text
-        }
-        epoch = try string("{quash}:epoch")
-        sequence = try string("{quash}:seq")
-        isLogSpoiled = try type("{quash}:log") == "set"
-        for item in isLogSpoiled ? [] : try caller.call("XRANGE", "{quash}:log", "-", "+").elements ?? [] {
-            let parts = item.elements ?? []
-            log[parts.first?.text ?? ""] = parts.last?.elements?.last?.bytes
-        }
-        live = try hash("{quash}:live")
-        nodes = try hash("{quash}:nodes")
-        restored = try hash("{quash}:restored")
-        issuers = try hash("{quash}:issuers")
-        for key in try caller.call("KEYS", "{quash}:*").elements?.compactMap(\.text) ?? [] {
-            if key.hasPrefix("{quash}:live:"), try type(key) == "set" {
-                chunks[key] = Array("a set".utf8)
-            } else if key.hasPrefix("{quash}:live:") {
-                chunks[key] = try caller.call("GET", key).bytes
-                expiries[key] = try caller.call("EXPIRETIME", key).integer
-            } else if key.hasPrefix("{quash}:request:") {
-                requests[key] = try caller.call("GET", key).text
-            }
-        }
-    }
-
-    init(_ model: ModelRedis) {
-        epoch = model.serving.map {
-            "\($0.nonce) \($0.runID) \($0.isOpen ? "open" : "restoring") \($0.leaseMilliseconds) 0"
-        }
-        if model.spoiledKeys.contains(.epoch) { epoch = "a set" }
-        sequence = model.spoiledKeys.contains(.sequence) ? "a set" : model.sequence.map { "\($0)" }
-        isLogSpoiled = model.spoiledKeys.contains(.log)
-        for item in model.log { log["\(item.sequence)-0"] = item.record }
-        for (period, bytes) in model.directory { live["\(period)"] = "\(bytes)" }
-        live["epoch"] = model.directoryEpoch?.description
-        for period in model.spoiledPeriods { live["\(period)"] = "x" }
-        for name in model.spoiledChunks {
-            chunks["{quash}:live:\(name.period):\(name.number)"] = Array("a set".utf8)
-        }
-        for (name, chunk) in model.chunks {
-            let key = "{quash}:live:\(name.period):\(name.number)"
-            chunks[key] = chunk.bytes
-            expiries[key] = chunk.expiry / 1000
-        }
-        for (node, grant) in model.nodes {
-            nodes[node] = "\(grant.applied) \(grant.grantedMilliseconds) \(grant.leaseMilliseconds) \(grant.version)"
-        }
-        nodes["epoch"] = model.nodesEpoch?.description
-        nodes["damaged"] = model.damage?.rawValue
-        restored = model.restored
-        for (outbox, line) in model.issuers { issuers["\(outbox)"] = "\(line.start) \(line.count) \(line.name)" }
-        if model.spoiledKeys.contains(.directory) { live = ["a set": ""] }
-        if model.spoiledKeys.contains(.nodes) { nodes = ["a set": ""] }
-        if model.spoiledKeys.contains(.restored) { restored = ["a set": ""] }
-        for (id, request) in model.requests {
-            requests["{quash}:request:\(id)"] = "\(request.position.epoch) \(request.position.sequence)"
-        }
     }
 }
 

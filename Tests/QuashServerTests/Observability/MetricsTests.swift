@@ -107,8 +107,8 @@ struct MetricsTests {
         metrics.indexBytes.observe { 1 }
         metrics.sequence.observe { 7 }
         metrics.age.observe { 0.5 }
-        metrics.gaps.observe { 1 }
-        metrics.resyncs.observe("start") { 1 }
+        metrics.missed()
+        metrics.resynced(.start)
         metrics.lease.observe { 4.5 }
         metrics.redisUp.observe { 1 }
         metrics.evictedKeys.observe { 0 }
