@@ -1,11 +1,12 @@
 import TestSupport
 import Testing
 
-/// The mutants of the protocol are patches of the shipped code: each has to fit what that is now.
+/// Mutants of the protocol and breaks of single rules are patches of the shipped code: each has to fit what that is
+/// now.
 @Suite struct MutantPatchTests {
     @Test func everyPatchFits() throws {
         let patches = try Repository.files().filter {
-            $0.hasPrefix("Tests/Simulation/Mutants/") && $0.hasSuffix(".patch")
+            ($0.hasPrefix("Tests/Simulation/Mutants/") || $0.hasPrefix("Tests/Breaks/")) && $0.hasSuffix(".patch")
         }
         #expect(patches.count >= 32)
         for path in patches {

@@ -175,6 +175,32 @@ struct FigureTests {
             "a Redis that lost \(count) revocations: restored, and a new validator ready, after",
             Figures.milliseconds(back))
     }
+
+    /// The epoch does not wait for the ends of sessions; refresh tokens do.
+    @Test func aMillionEndsOfSessions() throws {
+        let fleet = try fleet(1)
+        let refresh = try fleet.signIn().refresh
+        fleet.removeIssuer()
+        let outbox = try Outbox(path: fleet.folder.path("outbox-issuer"), issuer: "issuer", log: Fleet.silent)
+        let until = UInt32(ClockReading.now().wall.seconds) + 86_400
+        let written = Recorder<UInt64?>()
+        for _ in 0..<1000 {
+            let ends = (0..<1000).map { _ in SessionEnd(session: .session(.random()), untilSeconds: until) }
+            outbox.append([], ends: ends) { written.record($0) }
+        }
+        #expect(try written.wait(count: 1000, within: .seconds(60)).allSatisfy { $0 != nil })
+        outbox.close()
+        try fleet.redis.cli("DEL", "{quash}:epoch")
+        let started = ContinuousClock.now
+        try fleet.addIssuer("issuer")
+        #expect(poll(within: .seconds(60)) { fleet.validators[0].isReady })
+        let served = ContinuousClock.now - started
+        #expect(try poll(within: .seconds(300)) { try fleet.refresh(refresh).status == .ok })
+        let refreshed = ContinuousClock.now - started
+        row(
+            "a million ends of sessions: validators serve, and refresh tokens are taken, after",
+            "\(Figures.milliseconds(served)), \(Figures.milliseconds(refreshed))")
+    }
 }
 
 enum Figures {
