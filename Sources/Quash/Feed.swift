@@ -220,9 +220,7 @@ public struct Feed: Sendable {
         return advance(load, step, now)
     }
 
-    /// The page of the live set last asked for was read.
-    ///
-    /// - Parameter bytes: nil when what is there is no part of a live set.
+    /// The page of the live set last asked for was read; nil when what is there is no part of a live set.
     public mutating func received(page bytes: [UInt8]?, now: ClockReading) -> [Action] {
         guard case .load? = outstanding, case .loading(var load) = state else { return [] }
         guard let bytes else { return met(.noBytes, now) }
@@ -237,9 +235,8 @@ public struct Feed: Sendable {
         }
     }
 
-    /// What was outstanding failed or was refused, on a connection that is still there.
-    ///
-    /// - Parameter isRefused: whether the data may be the reason: it is reported as damaged when that repeats.
+    /// What was outstanding failed, on a connection that is still there. If it `isRefused`, the data may be the reason:
+    /// it is reported as damaged when that repeats.
     public mutating func failed(isRefused: Bool = false, now: ClockReading) -> [Action] {
         outstanding = nil
         renewsAgain = false

@@ -7,9 +7,9 @@ public struct FeedEntry: Equatable, Sendable {
     /// Whether a seal is there that was made with the secret of the issuers, or no secret is configured.
     public let isGenuine: Bool
 
-    /// The whole entries at the start of `bytes`; a cut one at the end is left out.
+    /// The whole entries at the start of `bytes`; a cut one at the end is left out. `seal` recognises what an issuer
+    /// wrote, and is nil when no secret is configured.
     ///
-    /// - Parameter seal: recognises what an issuer wrote; nil when no secret is configured.
     /// - Throws: ``RevocationCodecError`` when a kind is unknown.
     public static func decode(_ bytes: [UInt8], seal: FeedSeal?) throws(RevocationCodecError) -> [FeedEntry] {
         var entries: [FeedEntry] = []
@@ -40,15 +40,13 @@ public struct FeedEncoder {
     private let layout: FeedLayout
     private let seal: FeedSeal?
 
-    /// - Parameter seal: nil when no secret is configured.
+    /// In this layout, and with this seal, which is nil when no secret is configured.
     public init(layout: FeedLayout, seal: FeedSeal?) {
         self.layout = layout
         self.seal = seal
     }
 
-    /// The bytes of `revocation`.
-    ///
-    /// - Parameter end: of the session that it names.
+    /// Appends the bytes of `revocation`, with the `end` of the session that it names.
     public func encode(_ revocation: Revocation, end: SessionEnd?, into bytes: inout [UInt8]) {
         let start = bytes.count
         RevocationCodec.encode(revocation, into: &bytes)

@@ -12,9 +12,7 @@ extension FeedWriter {
     }
 
     /// The data of `epoch` is damaged. If that is where commits go, it ends with the next that begins, in which the
-    /// outboxes restore what was there.
-    ///
-    /// - Parameter unreadable: periods that hold bytes which are no revocations.
+    /// outboxes restore what was there. The `unreadable` periods hold bytes that are no revocations.
     public mutating func end(
         _ epoch: Epoch, because how: EpochDamage, unreadable: [UInt32] = [], now: BootInstant
     ) -> [Action] {

@@ -148,9 +148,8 @@ public struct FeedWriter: Sendable {
         }
     }
 
-    /// A commit failed: it may be stored or not.
-    ///
-    /// - Parameter isRefused: whether the data may be the reason. When that repeats, the epoch ends.
+    /// A commit failed: it may be stored or not. If it `isRefused`, the data may be the reason: the epoch ends when that
+    /// repeats.
     public mutating func commitFailed(_ id: ID, isRefused: Bool = false, now: BootInstant) -> [Action] {
         guard pending[id] != nil else { return [] }
         return giveUp(id) + (isConnected ? failed(isRefused, now) ?? retry(now) : [])
@@ -249,9 +248,8 @@ public struct FeedWriter: Sendable {
         return isRetrying ? start(now) : []
     }
 
-    /// What a run had asked for failed, on a connection that is still there.
-    ///
-    /// - Parameter isRefused: whether the data may be the reason: the epoch ends when that repeats.
+    /// What a run had asked for failed, on a connection that is still there. If it `isRefused`, the data may be the
+    /// reason: the epoch ends when that repeats.
     public mutating func runFailed(isRefused: Bool = false, now: BootInstant) -> [Action] {
         failed(isRefused, now) ?? endRun() + retry(now)
     }

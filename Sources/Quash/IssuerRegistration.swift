@@ -82,7 +82,7 @@ public struct IssuerRegistration: Sendable {
     /// What an operator has given up, until that is registered.
     private var replaced: Nonce?
 
-    /// - Parameter bindings: the issuers' names by outbox, as this issuer's outbox remembers them.
+    /// An issuer that has started. Its outbox remembers the names of issuers by their outboxes, as `bindings`.
     public init(identity: IssuerIdentity, bindings: [Nonce: String], hasLostRecords: Bool) {
         self.identity = identity
         self.bindings = bindings

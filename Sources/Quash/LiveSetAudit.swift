@@ -34,7 +34,7 @@ public struct HeldDigest: Equatable, Sendable {
 public struct LiveSetAudit: Sendable {
     /// What the driver has to do.
     public enum Action: Equatable, Sendable {
-        /// Pass what is held of so many periods from the first on to ``LiveSetAudit/received(digests:now:)``.
+        /// Pass what is held of so many periods from the first on to ``LiveSetAudit/received(digests:first:now:)``.
         case readDigests(first: UInt32, count: Int)
         case readDirectory
         case read(LivePage)
@@ -122,9 +122,8 @@ public struct LiveSetAudit: Sendable {
     /// Begins: the first round follows after an interval.
     public mutating func started(now: BootInstant) -> [Action] { [wake(now)] }
 
-    /// The instant of the last ``Action/wake(at:)`` has come.
-    ///
-    /// - Parameter epoch: where commits go, when all that is held was committed to it as far as is known; else nil.
+    /// The instant of the last ``Action/wake(at:)`` has come. Commits go to `epoch`; it is nil unless all that is held was
+    /// committed to it as far as is known.
     public mutating func deadlineReached(epoch: Epoch?, now: ClockReading) -> [Action] {
         guard case .waiting = state else { return [] }
         guard let epoch else {

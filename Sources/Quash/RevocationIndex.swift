@@ -127,8 +127,11 @@ public final class RevocationIndex: Sendable {
 
         /// Whether a token with this identifier, issued at `issuedAt`, is revoked. O(1), no allocation.
         ///
-        /// - Parameter toleranceMilliseconds: how far the clock that wrote `issuedAt` may be ahead of the one that a
-        ///   bound was read from; 0 to 60,000. Zero for what an issuer of ours dated.
+        /// - Parameters:
+        ///   - key: what the token says of one kind.
+        ///   - issuedAt: when the token says that it was issued.
+        ///   - toleranceMilliseconds: how far the clock that wrote `issuedAt` may be ahead of the one that a bound was
+        ///     read from; 0 to 60,000. Zero for what an issuer of ours dated.
         public func revokes(_ key: RevocationKey, issuedAt: WallInstant, toleranceMilliseconds: Int64 = 0) -> Bool {
             guard has(key.kind) else { return false }
             if plain.match(key) != .absent { return true }
@@ -321,7 +324,7 @@ public final class RevocationIndex: Sendable {
         }
 
         /// Whether tokens are refused before they expire, because the index was full. Until the time of the last
-        /// ``expire(at:)`` has come to that.
+        /// ``expire(at:atOnce:)`` has come to that.
         public var cutsTokensShort: Bool {
             latest.milliseconds < statistics.cutByMilliseconds.load(ordering: .relaxed)
         }

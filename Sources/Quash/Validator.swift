@@ -137,7 +137,9 @@ public final class Validator {
     /// A token that was signed by a known key and has not expired, **revoked or not**: enough to end what it belongs
     /// to, never to let anyone in.
     ///
-    /// - Parameter type: what it must be; the policy's types when nil.
+    /// - Parameters:
+    ///   - token: the compact form (RFC 7515 §3.1), as it was presented.
+    ///   - type: what it must be; the policy's types when nil.
     public func genuineToken(_ token: Span<UInt8>, as type: TokenType? = nil) -> VerifiedToken? {
         guard case .accepted(let known) = know(token), type == nil || known.verified.type == type,
             isGenuineNow(known)
