@@ -148,8 +148,8 @@ public struct FeedWriter: Sendable {
         }
     }
 
-    /// A commit failed: it may be stored or not. If it `isRefused`, the data may be the reason: the epoch ends when that
-    /// repeats.
+    /// A commit failed: it may be stored or not. If it `isRefused`, the data may be the reason: the epoch ends when
+    /// that repeats.
     public mutating func commitFailed(_ id: ID, isRefused: Bool = false, now: BootInstant) -> [Action] {
         guard pending[id] != nil else { return [] }
         return giveUp(id) + (isConnected ? failed(isRefused, now) ?? retry(now) : [])

@@ -81,10 +81,14 @@ public struct IssuerRegistration: Sendable {
     private var isRegistering = false
     /// What an operator has given up, until that is registered.
     private var replaced: Nonce?
+    private let settling: Duration
+    private var caughtUpSince: BootInstant?
 
-    /// An issuer that has started. Its outbox remembers the names of issuers by their outboxes, as `bindings`.
-    public init(identity: IssuerIdentity, bindings: [Nonce: String], hasLostRecords: Bool) {
+    /// An issuer that has started. Its outbox remembers the names of issuers by their outboxes, as `bindings`;
+    /// `settling` is how long after an epoch has opened every node that works stands in the registry.
+    public init(identity: IssuerIdentity, bindings: [Nonce: String], hasLostRecords: Bool, settling: Duration) {
         self.identity = identity
+        self.settling = settling
         self.bindings = bindings
         self.hasLostRecords = hasLostRecords
     }
@@ -103,6 +107,7 @@ public struct IssuerRegistration: Sendable {
         isConnected = false
         isRegistered = false
         isRegistering = false
+        caughtUpSince = nil
     }
 
     /// The script was answered.
@@ -163,31 +168,42 @@ public struct IssuerRegistration: Sendable {
     }
 
     /// Who is registered while an epoch is open: everything that could be restored is in it, so this is what counts for
-    /// the next.
-    public mutating func observed(_ registered: [RegisteredIssuer], now: BootInstant) -> [Action] {
+    /// the next. `isCaughtUp` says that this issuer holds a lease in that epoch: then everything of it is in the
+    /// outbox.
+    public mutating func observed(_ registered: [RegisteredIssuer], isCaughtUp: Bool, now: BootInstant) -> [Action] {
         guard isRegistered else { return [] }
         // Gone, because Redis lost its data, or another's.
         let own = registered.first { $0.outbox == identity.outbox }
         guard own?.start == identity.start else { return displaced(now: now) }
-        let begin: [Action] = layout < .newest ? [.begin(.newest)] : []
+        return restored(isCaughtUp) + bind(registered) + begin(isCaughtUp, now)
+    }
+
+    private mutating func restored(_ isCaughtUp: Bool) -> [Action] {
+        guard isCaughtUp, hasLostRecords else { return [] }
+        hasLostRecords = false
+        return [.noteRestored]
+    }
+
+    private mutating func bind(_ registered: [RegisteredIssuer]) -> [Action] {
         let others = registered.filter { $0.outbox != identity.outbox }
         let names = Dictionary(others.map { ($0.outbox, $0.name) }, uniquingKeysWith: { $1 })
-        guard !names.isEmpty, names != bindings else { return begin }
+        guard !names.isEmpty, names != bindings else { return [] }
         let gone = bindings.keys.filter { names[$0] == nil }.sorted { $0.description < $1.description }
         let new = names.filter { bindings[$0.key] != $0.value }.sorted { $0.key.description < $1.key.description }
         bindings = names
-        return gone.map { .bind($0, name: nil) } + new.map { .bind($0.key, name: $0.value) } + begin
+        return gone.map { .bind($0, name: nil) } + new.map { .bind($0.key, name: $0.value) }
+    }
+
+    /// A node that held a lease in the epoch before has had the time to renew it in this one, and stands in the
+    /// registry that the script looks at.
+    private mutating func begin(_ isCaughtUp: Bool, _ now: BootInstant) -> [Action] {
+        caughtUpSince = isCaughtUp ? caughtUpSince ?? now : nil
+        guard let caughtUpSince, now >= caughtUpSince + settling, layout < .newest else { return [] }
+        return [.begin(.newest)]
     }
 
     /// The feed has this layout now.
     public mutating func began(_ layout: FeedLayout) { self.layout = max(self.layout, layout) }
-
-    /// An epoch is open, and everything of it is in the outbox.
-    public mutating func caughtUp() -> [Action] {
-        guard hasLostRecords else { return [] }
-        hasLostRecords = false
-        return [.noteRestored]
-    }
 
     // MARK: Recovery
 

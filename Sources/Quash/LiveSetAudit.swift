@@ -122,8 +122,8 @@ public struct LiveSetAudit: Sendable {
     /// Begins: the first round follows after an interval.
     public mutating func started(now: BootInstant) -> [Action] { [wake(now)] }
 
-    /// The instant of the last ``Action/wake(at:)`` has come. Commits go to `epoch`; it is nil unless all that is held was
-    /// committed to it as far as is known.
+    /// The instant of the last ``Action/wake(at:)`` has come. Commits go to `epoch`; it is nil unless all that is held
+    /// was committed to it as far as is known.
     public mutating func deadlineReached(epoch: Epoch?, now: ClockReading) -> [Action] {
         guard case .waiting = state else { return [] }
         guard let epoch else {

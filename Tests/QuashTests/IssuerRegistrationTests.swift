@@ -16,7 +16,7 @@ import Testing
     ) -> IssuerRegistration {
         IssuerRegistration(
             identity: IssuerIdentity(name: "a", outbox: own, start: Self.nonce(8), earlierStarts: [Self.nonce(7)]),
-            bindings: bindings, hasLostRecords: hasLostRecords)
+            bindings: bindings, hasLostRecords: hasLostRecords, settling: .seconds(10))
     }
 
     private func registered(_ bindings: [Nonce: String] = [:]) -> IssuerRegistration {
@@ -77,12 +77,12 @@ import Testing
     @Test func itSeesThatAnotherStartIsRegistered() {
         var machine = registered()
         let mine = RegisteredIssuer(name: "a", outbox: own, start: Self.nonce(8))
-        #expect(machine.observed([mine], now: now(2)) == [])
+        #expect(machine.observed([mine], isCaughtUp: false, now: now(2)) == [])
         let theirs = RegisteredIssuer(name: "a", outbox: own, start: Self.nonce(9))
-        #expect(machine.observed([theirs], now: now(3)) == [.register(replacing: nil)])
+        #expect(machine.observed([theirs], isCaughtUp: false, now: now(3)) == [.register(replacing: nil)])
         // The registry was lost: it registers again.
         var again = registered()
-        #expect(again.observed([], now: now(3)) == [.register(replacing: nil)])
+        #expect(again.observed([], isCaughtUp: false, now: now(3)) == [.register(replacing: nil)])
     }
 
     /// It writes the first layout until every node reads a newer one.
@@ -92,12 +92,17 @@ import Testing
         #expect(machine.answered(.registered(.first), now: now(1)) == [.registered])
         let mine = [RegisteredIssuer(name: "a", outbox: own, start: Self.nonce(8))]
         #expect(machine.layout == .first)
-        #expect(machine.observed(mine, now: now(2)) == [.begin(.newest)])
+        // Nodes of the epoch before have yet to renew in this one.
+        #expect(machine.observed(mine, isCaughtUp: true, now: now(2)) == [])
+        #expect(machine.observed(mine, isCaughtUp: true, now: now(10_001)) == [])
+        #expect(machine.observed(mine, isCaughtUp: false, now: now(10_002)) == [], "another epoch")
+        #expect(machine.observed(mine, isCaughtUp: true, now: now(10_003)) == [])
+        #expect(machine.observed(mine, isCaughtUp: true, now: now(20_003)) == [.begin(.newest)])
         machine.began(.first)
-        #expect(machine.observed(mine, now: now(3)) == [.begin(.newest)], "a node does not read it yet")
+        #expect(machine.observed(mine, isCaughtUp: true, now: now(20_004)) == [.begin(.newest)], "not read by all")
         machine.began(.newest)
         #expect(machine.layout == .newest)
-        #expect(machine.observed(mine, now: now(4)) == [])
+        #expect(machine.observed(mine, isCaughtUp: true, now: now(20_005)) == [])
         // Redis has lost it.
         machine.disconnected()
         _ = machine.connected(now: now(5))
@@ -124,9 +129,11 @@ import Testing
         #expect(machine.lossNoted(isDurable: true, now: now(1004)) == [.register(replacing: nil)])
         #expect(machine.answered(.registered(.newest), now: now(1005)) == [.registered])
         #expect(machine.restoredName == "?a")
-        #expect(machine.caughtUp() == [.noteRestored])
+        let mine = [RegisteredIssuer(name: "a", outbox: own, start: Self.nonce(8))]
+        #expect(machine.observed(mine, isCaughtUp: false, now: now(1006)) == [])
+        #expect(machine.observed(mine, isCaughtUp: true, now: now(1007)) == [.noteRestored])
         #expect(machine.restoredName == "a")
-        #expect(machine.caughtUp() == [])
+        #expect(machine.observed(mine, isCaughtUp: true, now: now(1008)) == [])
     }
 
     // MARK: What the recovery waits for
@@ -139,13 +146,13 @@ import Testing
             RegisteredIssuer(name: "b", outbox: Self.nonce(4), start: Self.nonce(9)),
         ]
         #expect(
-            machine.observed(lines, now: now(2)) == [
+            machine.observed(lines, isCaughtUp: false, now: now(2)) == [
                 .bind(other, name: nil), .bind(Self.nonce(3), name: nil), .bind(Self.nonce(4), name: "b"),
             ])
         #expect(machine.needed(["a", "b"]) == ["a", "b", "b#\(Self.nonce(4))"])
-        #expect(machine.observed(lines, now: now(3)) == [], "nothing new")
+        #expect(machine.observed(lines, isCaughtUp: false, now: now(3)) == [], "nothing new")
         // Alone in the registry, it forgets nobody.
-        #expect(machine.observed([lines[0]], now: now(4)) == [])
+        #expect(machine.observed([lines[0]], isCaughtUp: false, now: now(4)) == [])
         #expect(machine.needed(["a", "b"]) == ["a", "b", "b#\(Self.nonce(4))"])
     }
 }

@@ -34,7 +34,8 @@ final class SimulatedPublisher {
         self.world = world
         self.disk = disk
         registration = IssuerRegistration(
-            identity: identity, bindings: disk.bindings, hasLostRecords: disk.hasLostRecords)
+            identity: identity, bindings: disk.bindings, hasLostRecords: disk.hasLostRecords,
+            settling: world.settings.feed.lease * 2)
         writer = FeedWriter(
             settings: settings, entered: Array(disk.entered.suffix(FeedWriter.maxEntered)), now: machine.now.boot)
     }
@@ -58,7 +59,7 @@ final class SimulatedPublisher {
     }
 
     func observed(_ issuers: [RegisteredIssuer], isCaughtUp: Bool) {
-        perform(registration.observed(issuers, now: now) + (isCaughtUp ? registration.caughtUp() : []))
+        perform(registration.observed(issuers, isCaughtUp: isCaughtUp, now: now))
     }
 
     func recoveryNeeded() { perform(writer.recoveryNeeded(now: now)) }

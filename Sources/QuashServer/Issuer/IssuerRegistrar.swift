@@ -26,10 +26,11 @@ final class IssuerRegistrar {
     var refused: () -> Void = {}
 
     /// - Parameter home: the thread of `loop`, to which the outbox answers.
+    /// - Parameter lease: as nodes are configured.
     /// - Parameter seal: for what this issuer writes; nil when no secret is configured.
     /// - Parameter problem: where to say what keeps this issuer from being ready.
     init(
-        client: RedisClient, outbox: Outbox, on loop: Loop, home: LoopThread, seal: FeedSeal?,
+        client: RedisClient, outbox: Outbox, on loop: Loop, home: LoopThread, lease: Duration, seal: FeedSeal?,
         problem: Locked<String?>, log: Logger
     ) {
         self.seal = seal
@@ -40,7 +41,8 @@ final class IssuerRegistrar {
         self.log = log
         count = outbox.count
         registration = IssuerRegistration(
-            identity: outbox.identity, bindings: outbox.bindings, hasLostRecords: outbox.isDamaged)
+            identity: outbox.identity, bindings: outbox.bindings, hasLostRecords: outbox.isDamaged,
+            settling: lease * 2)
         timer = Timer(on: loop) { [weak self] in
             guard let self else { return }
             perform(registration.deadlineReached(now: .now))
@@ -75,7 +77,7 @@ final class IssuerRegistrar {
     ///
     /// - Parameter isCaughtUp: whether everything of that epoch is in the outbox.
     func observed(_ issuers: [RegisteredIssuer], isCaughtUp: Bool) {
-        perform(registration.observed(issuers, now: .now) + (isCaughtUp ? registration.caughtUp() : []))
+        perform(registration.observed(issuers, isCaughtUp: isCaughtUp, now: .now))
     }
 
     /// An operator gives up another outbox.

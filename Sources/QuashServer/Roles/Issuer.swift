@@ -141,8 +141,8 @@ public final class Issuer: Sendable {
         let writers = FeedWriter.Settings(
             issuer: common.nodeID, issuers: configuration.issuers, fence: configuration.fence)
         let registrar = IssuerRegistrar(
-            client: client, outbox: outbox, on: loop, home: self.loop, seal: configuration.feedSeal,
-            problem: outboxProblem, log: log)
+            client: client, outbox: outbox, on: loop, home: self.loop, lease: common.lease,
+            seal: configuration.feedSeal, problem: outboxProblem, log: log)
         let publisher = RevocationPublisher(
             client: client, outbox: outbox, registrar: registrar, on: loop, home: self.loop, settings: writers,
             lease: common.lease, maxClockDeviation: common.maxClockDeviation, metrics: metrics, log: log)
