@@ -74,7 +74,7 @@ public struct IssuerRegistration: Sendable {
     /// Records of the outbox were lost, and have not been made up for.
     public private(set) var hasLostRecords: Bool
     /// How this issuer writes: the layout of the feed, as far as is known.
-    public private(set) var layout = FeedLayout.first
+    public private(set) var layout: FeedLayout
     private var bindings: [Nonce: String]
     private var isConnected = false
     private var isRegistered = false
@@ -84,10 +84,15 @@ public struct IssuerRegistration: Sendable {
     private let settling: Duration
     private var caughtUpSince: BootInstant?
 
-    /// An issuer that has started. Its outbox remembers the names of issuers by their outboxes, as `bindings`;
-    /// `settling` is how long after an epoch has opened every node that works stands in the registry.
-    public init(identity: IssuerIdentity, bindings: [Nonce: String], hasLostRecords: Bool, settling: Duration) {
+    /// An issuer that has started. Its outbox remembers the names of issuers by their outboxes, as `bindings`; with a
+    /// `layout` above the first the feed has at least this one once it is registered; `settling` is how long after an
+    /// epoch has opened every node that works stands in the registry.
+    public init(
+        identity: IssuerIdentity, bindings: [Nonce: String], hasLostRecords: Bool, layout: FeedLayout = .first,
+        settling: Duration
+    ) {
         self.identity = identity
+        self.layout = layout
         self.settling = settling
         self.bindings = bindings
         self.hasLostRecords = hasLostRecords
@@ -168,8 +173,7 @@ public struct IssuerRegistration: Sendable {
     }
 
     /// Who is registered while an epoch is open: everything that could be restored is in it, so this is what counts for
-    /// the next. `isCaughtUp` says that this issuer holds a lease in that epoch: then everything of it is in the
-    /// outbox.
+    /// the next. `isCaughtUp` says that everything of that epoch is in the outbox.
     public mutating func observed(_ registered: [RegisteredIssuer], isCaughtUp: Bool, now: BootInstant) -> [Action] {
         guard isRegistered else { return [] }
         // Gone, because Redis lost its data, or another's.
@@ -187,11 +191,13 @@ public struct IssuerRegistration: Sendable {
     private mutating func bind(_ registered: [RegisteredIssuer]) -> [Action] {
         let others = registered.filter { $0.outbox != identity.outbox }
         let names = Dictionary(others.map { ($0.outbox, $0.name) }, uniquingKeysWith: { $1 })
-        guard !names.isEmpty, names != bindings else { return [] }
-        let gone = bindings.keys.filter { names[$0] == nil }.sorted { $0.description < $1.description }
+        // One that is not there now is forgotten only for another of the same name: an operator has replaced it.
+        let gone = bindings.filter { names[$0.key] == nil && names.values.contains($0.value) }.keys
         let new = names.filter { bindings[$0.key] != $0.value }.sorted { $0.key.description < $1.key.description }
-        bindings = names
-        return gone.map { .bind($0, name: nil) } + new.map { .bind($0.key, name: $0.value) }
+        for outbox in gone { bindings[outbox] = nil }
+        bindings.merge(names) { $1 }
+        return gone.sorted { $0.description < $1.description }.map { .bind($0, name: nil) }
+            + new.map { .bind($0.key, name: $0.value) }
     }
 
     /// A node that held a lease in the epoch before has had the time to renew it in this one, and stands in the

@@ -147,9 +147,10 @@ import Testing
         ]
         #expect(
             machine.observed(lines, isCaughtUp: false, now: now(2)) == [
-                .bind(other, name: nil), .bind(Self.nonce(3), name: nil), .bind(Self.nonce(4), name: "b"),
+                .bind(other, name: nil), .bind(Self.nonce(4), name: "b"),
             ])
         #expect(machine.needed(["a", "b"]) == ["a", "b", "b#\(Self.nonce(4))"])
+        #expect(machine.needed(["a", "gone"]) == ["a", "gone", "gone#\(Self.nonce(3))"], "nobody has replaced it")
         #expect(machine.observed(lines, isCaughtUp: false, now: now(3)) == [], "nothing new")
         // Alone in the registry, it forgets nobody.
         #expect(machine.observed([lines[0]], isCaughtUp: false, now: now(4)) == [])

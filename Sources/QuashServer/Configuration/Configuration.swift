@@ -95,6 +95,7 @@ public struct IssuerConfiguration: Sendable {
             return FeedSeal(current: current.secret.bytes, previous: previous?.secret.bytes)
         }
     }
+    package var unsealedEntries: UnsealedEntries { settings.value(SettingsTable.feedUnsealed) }
     /// How long a Redis that was replaced may go on granting leases.
     package var fence: Duration { settings.value(SettingsTable.fence) }
     /// Nil lets nobody introspect.

@@ -115,6 +115,13 @@ struct SettingRule: Sendable {
             !$0.has(SettingsTable.feedPreviousSecretFile) || $0.has(SettingsTable.feedSecretFile)
         },
         SettingRule(
+            for: [.issuer], SettingsTable.feedUnsealed, SettingsTable.feedSecretFile,
+            statement: "entries without a seal are dropped only with a secret that makes seals",
+            remedy: "give feed-secret-file, or take feed-unsealed out"
+        ) {
+            $0.value(SettingsTable.feedUnsealed) == .keep || $0.has(SettingsTable.feedSecretFile)
+        },
+        SettingRule(
             for: [.validator], SettingsTable.jwksURL, SettingsTable.jwksFile,
             statement: "a validator takes its keys from exactly one of jwks-url and jwks-file",
             remedy: "give one of them"

@@ -85,11 +85,15 @@ package enum SettingsTable {
             + "from all of them before any lease is granted.")
     static let feedSecretFile = Setting(
         "feed-secret-file", roles: [.issuer], .secretFile(.bearer),
-        "The file with a secret that all issuers of this feed share: with it they seal what they write, and mirror and "
-            + "restore nothing else. Without it an issuer mirrors whatever is written into Redis.")
+        "The file with a secret that all issuers of this feed share: with it they seal what they write, and count what "
+            + "carries no seal of theirs.")
     static let feedPreviousSecretFile = Setting(
         "feed-previous-secret-file", roles: [.issuer], .secretFile(.bearer),
-        "The file with the secret before it, whose seals are recognised too.")
+        "The file with the secret before or after it, whose seals are recognised too.")
+    static let feedUnsealed = Setting(
+        "feed-unsealed", roles: [.issuer], SettingSyntax<UnsealedEntries>.choice, default: .text("keep"),
+        "What an issuer does with entries that carry no seal: `keep` mirrors and restores them as all others, `drop` "
+            + "does not, so that what others wrote is gone with this Redis. `drop` needs all issuers to seal.")
     static let clientsFile = Setting(
         "clients-file", roles: [.issuer], .file, reloadable: true,
         "The clients that may introspect tokens, and their credentials.")
@@ -160,7 +164,7 @@ package enum SettingsTable {
         redisURL, redisPassword, redisPasswordFile, redisCAFile, redisCertFile, redisKeyFile,
         listen, adminListen, adminToken, adminTokenFile, tlsCertFile, tlsKeyFile, tlsClientCAFile,
         signingKeyFile, issuerURL, audience, accessTTL, refreshTTL, rotationGrace, outboxFile, issuers,
-        feedSecretFile, feedPreviousSecretFile, clientsFile,
+        feedSecretFile, feedPreviousSecretFile, feedUnsealed, clientsFile,
         jwksURL, jwksFile, jwksCAFile,
         nodeID, loops, maxRevocations, tokenCache,
         lease, renewInterval, fence, clockSkew, maxClockDeviation, issueTolerance, drain,

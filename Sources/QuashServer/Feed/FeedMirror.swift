@@ -2,6 +2,15 @@ import Logging
 import Quash
 import QuashLoop
 
+/// What an issuer does with entries that carry no seal of an issuer, while a secret is configured.
+package enum UnsealedEntries: String, CaseIterable, Sendable {
+    /// Mirrors and restores them as all others.
+    case keep
+    /// Leaves them to this Redis. Every issuer must seal what it writes: what one of them confirmed without a seal is
+    /// in no other's outbox.
+    case drop
+}
+
 /// Where an issuer's feed keeps what it receives, in addition to the index: its outbox. On the follower's loop.
 final class FeedMirror {
     private let outbox: Outbox
@@ -17,6 +26,9 @@ final class FeedMirror {
         var sessionRetention: Duration
         /// Recognises what issuers wrote; nil when no secret is configured.
         var seal: FeedSeal?
+        var unsealed = UnsealedEntries.keep
+        /// For other threads: the outbox has not everything of the feed.
+        let hasDropped = Locked(false)
     }
 
     /// - Parameter thread: the follower's.
@@ -28,16 +40,18 @@ final class FeedMirror {
         self.log = log
     }
 
-    /// Keeps what issuers wrote of these records. What anybody else did is gone with this Redis.
+    /// Keeps these records, or those of them that issuers wrote: then what anybody else did is gone with this Redis.
     ///
     /// - Returns: the ends of the sessions among them.
     func keep(_ records: [[UInt8]]) -> [SessionEnd] {
         // The feed has read them before.
         let entries = records.flatMap { (try? FeedEntry.decode($0, seal: settings.seal)) ?? [] }
-        let genuine = entries.filter(\.isGenuine)
-        if genuine.count < entries.count { report(entries.count - genuine.count) }
-        let ends = genuine.compactMap { $0.end ?? end($0.revocation) }
-        outbox.mirror(genuine.map(\.revocation), ends: ends)
+        let unsealed = entries.count { !$0.isGenuine }
+        if unsealed > 0 { report(unsealed) }
+        let kept = settings.unsealed == .drop ? entries.filter(\.isGenuine) : entries
+        if kept.count < entries.count { settings.hasDropped.withLock { $0 = true } }
+        let ends = kept.compactMap { $0.end ?? end($0.revocation) }
+        outbox.mirror(kept.map(\.revocation), ends: ends)
         return ends
     }
 
@@ -51,7 +65,9 @@ final class FeedMirror {
     private func report(_ count: Int) {
         metrics.received(unsealed: count)
         guard let suppressed = limit.admit() else { return }
-        log.record(.feedUnsealed, ["entries": "\(count)", "suppressed": "\(suppressed)"])
+        log.record(
+            .feedUnsealed,
+            ["entries": "\(count)", "unsealed": "\(settings.unsealed)", "suppressed": "\(suppressed)"])
     }
 
     /// Answers with the ends of all sessions of which a refresh token may still live.

@@ -34,8 +34,7 @@ final class FleetObserver {
     private(set) var lastHead: (position: FeedPosition, at: BootInstant)?
     /// Called after each reading of the registry.
     var wasRead: () -> Void = {}
-    /// Called with the issuers of an open epoch, and whether this one holds a lease in it: then all that the feed holds
-    /// is in its outbox.
+    /// Called with the issuers of an open epoch, and whether all that the feed holds is in the outbox of this one.
     var issuersRead: ([RegisteredIssuer], _ isCaughtUp: Bool) -> Void = { _, _ in }
     private let issuers: Set<String>
     private let unnamedIssuers: Locked<UnnamedIssuers>
@@ -46,7 +45,7 @@ final class FleetObserver {
     ///   - interval: between two looks at the registry while nobody waits.
     ///   - issuers: the node ids of all.
     ///   - unnamedIssuers: where to tell of others.
-    ///   - leaseEpoch: the epoch in which this issuer holds a lease; nil while it holds none.
+    ///   - leaseEpoch: the epoch of which all that the feed holds is in this issuer's outbox; nil for none.
     init(
         client: RedisClient, options: RedisOptions, on loop: Loop, fleet: Fleet, interval: Duration,
         issuers: [String], unnamedIssuers: Locked<UnnamedIssuers>, metrics: IssuerMetrics, log: Logger,

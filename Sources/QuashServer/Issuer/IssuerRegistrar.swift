@@ -28,10 +28,11 @@ final class IssuerRegistrar {
     /// - Parameter home: the thread of `loop`, to which the outbox answers.
     /// - Parameter lease: as nodes are configured.
     /// - Parameter seal: for what this issuer writes; nil when no secret is configured.
+    /// - Parameter unsealed: with ``UnsealedEntries/drop`` nothing may be written in a layout without seals.
     /// - Parameter problem: where to say what keeps this issuer from being ready.
     init(
         client: RedisClient, outbox: Outbox, on loop: Loop, home: LoopThread, lease: Duration, seal: FeedSeal?,
-        problem: Locked<String?>, log: Logger
+        unsealed: UnsealedEntries, problem: Locked<String?>, log: Logger
     ) {
         self.seal = seal
         self.client = client
@@ -42,7 +43,7 @@ final class IssuerRegistrar {
         count = outbox.count
         registration = IssuerRegistration(
             identity: outbox.identity, bindings: outbox.bindings, hasLostRecords: outbox.isDamaged,
-            settling: lease * 2)
+            layout: unsealed == .drop ? .second : .first, settling: lease * 2)
         timer = Timer(on: loop) { [weak self] in
             guard let self else { return }
             perform(registration.deadlineReached(now: .now))
@@ -169,7 +170,8 @@ final class IssuerRegistrar {
 
     private func describe() {
         let lost = "records of the outbox were lost, and are restored from the feed once an epoch is open"
-        let text = registration.problem?.description ?? (registration.hasLostRecords ? lost : nil)
-        problem.withLock { $0 = text }
+        // Of an outbox that is damaged nobody can tell whether it is a copy.
+        let all = (registration.hasLostRecords ? [lost] : []) + [registration.problem?.description].compactMap(\.self)
+        problem.withLock { $0 = all.isEmpty ? nil : all.joined(separator: "; ") }
     }
 }

@@ -30,7 +30,7 @@ package final class IssuerMetrics: Sendable {
         "quash_epochs_damaged_total", "Epochs that this issuer began because the data of the last was damaged.",
         labels: ["cause"])
     private let unsealed = MetricFamily<Counter>(
-        "quash_feed_unsealed_total", "Entries of the feed that carry no seal of an issuer, and were not mirrored.")
+        "quash_feed_unsealed_total", "Entries of the feed that carry no seal of an issuer.")
     private let confirmations = MetricFamily<Histogram>(
         "quash_confirm_duration_seconds", "From the commit of a revocation to its confirmation.",
         bounds: [

@@ -157,7 +157,7 @@ package enum LoggedEvent: String, CaseIterable, Sendable {
         case .outboxTorn: "a crash tore the last write to the outbox, which was not yet acknowledged; it is cut off"
         case .layoutBegun: "every node reads the new layout of the feed: issuers write it from now on"
         case .layoutNewer: "the feed has a newer layout than this version reads: upgrade this node"
-        case .feedUnsealed: "entries of the feed carry no seal of an issuer: they are applied, and not mirrored"
+        case .feedUnsealed: "entries of the feed carry no seal of an issuer"
         case .issuerRefused: "this issuer may not commit revocations"
         case .issuerReplaces: "an operator replaces another outbox by this issuer's"
         case .issuerUnregistered: "this issuer could not be registered in Redis; it tries again"

@@ -26,6 +26,7 @@ public final class Issuer: Sendable {
     private let endsToReplay = Locked<Int?>(nil)
     /// What keeps this issuer from committing, or what its outbox has lost.
     private let outboxProblem = Locked<String?>(nil)
+    private let hasDropped: Locked<Bool>
     private let cannotCommit = Atomic(false)
     private let unnamedIssuers = Locked(UnnamedIssuers())
     private let metrics = IssuerMetrics()
@@ -99,8 +100,10 @@ public final class Issuer: Sendable {
         pool = try SigningPool(home: loop, count: Loop.availableParallelism)
         var settings = FeedFollower.Settings(common, redis: redis)
         settings.node = Registry.issuerPrefix + settings.node
-        let seal = configuration.feedSeal
-        let mirror = FeedMirror.Settings(sessionRetention: configuration.refreshTTL, seal: seal)
+        let mirror = FeedMirror.Settings(
+            sessionRetention: configuration.refreshTTL, seal: configuration.feedSeal,
+            unsealed: configuration.unsealedEntries)
+        hasDropped = mirror.hasDropped
         let (loop, state, outbox, metrics) = (loop, state, outbox, metrics)
         feed = try FeedThread(
             settings: settings, status: status,
@@ -127,6 +130,12 @@ public final class Issuer: Sendable {
             ])
     }
 
+    /// The epoch of which all that the feed holds is in the outbox; nil for none.
+    private var mirroredEpoch: Epoch? {
+        guard feed.lease.holds(at: .now()), !hasDropped.withLock({ $0 }) else { return nil }
+        return feed.status.snapshot.position?.epoch
+    }
+
     private func start(on loop: Loop, redis: RedisOptions, keys: [RSAPrivateKey], clients: ClientRegistry) throws {
         let common = configuration.common
         let client = RedisClient(on: loop, options: redis) { [state] in
@@ -142,7 +151,7 @@ public final class Issuer: Sendable {
             issuer: common.nodeID, issuers: configuration.issuers, fence: configuration.fence)
         let registrar = IssuerRegistrar(
             client: client, outbox: outbox, on: loop, home: self.loop, lease: common.lease,
-            seal: configuration.feedSeal, problem: outboxProblem, log: log)
+            seal: configuration.feedSeal, unsealed: configuration.unsealedEntries, problem: outboxProblem, log: log)
         let publisher = RevocationPublisher(
             client: client, outbox: outbox, registrar: registrar, on: loop, home: self.loop, settings: writers,
             lease: common.lease, maxClockDeviation: common.maxClockDeviation, metrics: metrics, log: log)
@@ -150,7 +159,7 @@ public final class Issuer: Sendable {
             client: client, options: redis, on: loop,
             fleet: Fleet(lease: common.lease, fence: configuration.fence), interval: common.renewInterval,
             issuers: writers.issuers, unnamedIssuers: unnamedIssuers, metrics: metrics, log: log
-        ) { [feed] in feed.lease.holds(at: .now()) ? feed.status.snapshot.position?.epoch : nil }
+        ) { [weak self] in self?.mirroredEpoch }
         let store = SessionStore(
             client: client, tombstone: configuration.accessTTL + common.clockSkew + Retention.margin)
         let replay = SessionReplay(

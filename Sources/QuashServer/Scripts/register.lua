@@ -18,7 +18,9 @@ end
 local own
 for i = 1, #lines, 2 do
   local line_start, line_count, line_name = string.match(lines[i + 1], '^(%x+) (%d+) (.+)$')
-  if lines[i] == outbox then
+  if #lines[i] ~= 16 or string.find(lines[i], '[^0-9a-f]') or not line_name then
+    redis.call('HDEL', issuers, lines[i])
+  elseif lines[i] == outbox then
     own = {line_start, line_count}
   elseif line_name == name and lines[i] ~= replaced then
     return {'taken', lines[i]}

@@ -90,42 +90,4 @@ import Testing
         #expect(try fleet.epoch() == epoch)
     }
 
-    // MARK: Seals
-
-    /// Somebody writes a revocation of everybody into Redis. Validators apply it, and it is gone with that Redis.
-    @Test func S2_whatNoIssuerWroteIsGoneWithItsRedis() throws {
-        let folder = try TemporaryFolder()
-        let path = folder.path("secret")
-        try SecretFile.create(path: path, contents: Array("0123456789abcdef0123456789abcdef".utf8))
-        let fleet = try Fleet(
-            validators: 1, settings: Fleet.shortLease, issuerSettings: ["--feed-secret-file", path])
-        try fleet.waitUntilReady()
-        #expect(try poll(within: .seconds(20)) { try fleet.redis.cli("GET", "{quash}:layout") == "2" })
-        let (alice, bob) = (try fleet.signIn("alice"), try fleet.signIn("bob"))
-        #expect(try fleet.logout(alice.access, body: "wait=confirmed").status == .ok)
-        let script = try ScriptCaller(of: fleet.redis)
-        let forger = IssuerIdentity(name: "forger", outbox: ScriptCaller.outbox(9), start: ScriptCaller.start(9))
-        #expect(try script.register(forger) == .registered(.second))
-        let forged = Revocation(
-            key: .subject("bob"), issuedBefore: WallInstant(milliseconds: 4_000_000_000_000),
-            expiresAtSeconds: UInt32(ClockReading.now().wall.seconds) + 900)
-        let arguments = FeedScript.revokeArguments(
-            FeedWriter.Commit(revocations: [forged]), to: try fleet.epoch(), by: forger, count: 1)
-        guard case .stored = try RevokeReply(script.caller.eval(FeedScript.revoke, arguments)) else {
-            throw TestSupportError("not stored")
-        }
-        #expect(try fleet.allAnswer(401, for: bob.access), "a validator cannot tell")
-        #expect(
-            try poll {
-                try fleet.web.call(.get, "\(fleet.adminURL)/metrics").text.contains("\nquash_feed_unsealed_total 1\n")
-            })
-        fleet.removeIssuer()
-        fleet.removeValidator()
-        try fleet.redis.cli("FLUSHALL")
-        try fleet.addIssuer("issuer")
-        try fleet.addValidator()
-        try fleet.waitUntilReady()
-        #expect(try fleet.allAnswer(204, for: bob.access))
-        #expect(try fleet.allAnswer(401, for: alice.access))
-    }
 }

@@ -142,4 +142,43 @@ import Testing
         try fleet.waitUntilReady()
         #expect(try fleet.allAnswer(401, for: pair.access))
     }
+
+    /// An operator excuses an issuer that is away. When Redis is lost again, an empty outbox of its name is not it.
+    @Test func S5_anExcuseDoesNotUnbindTheNameOfAnIssuer() throws {
+        let fleet = try Fleet(
+            validators: 0, settings: Fleet.shortLease, issuerSettings: ["--issuers", "issuer,second,other"])
+        try fleet.addIssuer("second")
+        try fleet.addIssuer("other")
+        try fleet.waitUntilReady()
+        func waitingFor() throws -> [String] {
+            let json = try fleet.admin(.get, "/admin/v1/recovery").json
+            return json?["waiting_for"]?.array?.compactMap(\.string) ?? []
+        }
+        fleet.removeIssuer()
+        try fleet.redis.cli("FLUSHALL")
+        #expect(try poll(within: .seconds(20)) { try waitingFor() == ["other"] })
+        #expect(try fleet.admin(.post, "/admin/v1/recovery", "{\"without\":[\"other\"]}").status == .accepted)
+        try fleet.waitUntilReady()
+        // A confirmation ends with a look at who is registered now.
+        for issuer in 0...1 {
+            let revoked = try fleet.revoke("{\"sub\":\"alice\",\"wait\":\"confirmed\"}", at: issuer)
+            #expect(revoked.status == .created)
+        }
+        try fleet.redis.cli("FLUSHALL")
+        try fleet.addIssuer("other", outbox: "fresh")
+        #expect(try poll(within: .seconds(20)) { try fleet.redis.cli("HEXISTS", "{quash}:restored", "other") == "1" })
+        #expect(try poll(within: .seconds(20)) { try waitingFor() == ["other"] })
+        #expect(try fleet.redis.cli("GET", "{quash}:epoch").contains("restoring"))
+    }
+
+    /// Somebody writes lines that are none of an issuer.
+    @Test func junkAmongTheIssuersKeepsNobodyOut() throws {
+        let fleet = try Fleet(validators: 0, settings: Fleet.shortLease)
+        try fleet.waitUntilReady()
+        fleet.removeIssuer()
+        try fleet.redis.cli("HSET", "{quash}:issuers", "junk", "ab 0 issuer", "0123456789abcdef", "junk")
+        try fleet.addIssuer("issuer")
+        try fleet.waitUntilReady()
+        #expect(try fleet.redis.cli("HLEN", "{quash}:issuers") == "1")
+    }
 }
