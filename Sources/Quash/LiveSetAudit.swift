@@ -67,11 +67,22 @@ public struct LiveSetAudit: Sendable {
 
     private struct Key: Hashable {
         let key: RevocationKey
-        let isBounded: Bool
+        /// Nil without a bound.
+        var clock: BoundClock?
 
         init(_ revocation: Revocation) {
             key = revocation.key
-            isBounded = revocation.issuedBefore != nil
+            clock = revocation.issuedBefore == nil ? nil : revocation.boundClock
+        }
+
+        /// Those that the index keeps in one entry, with one expiry.
+        var siblings: [Key] {
+            guard clock != nil else { return [self] }
+            return [BoundClock.ours, .provider].map { clock in
+                var sibling = self
+                sibling.clock = clock
+                return sibling
+            }
         }
     }
 
@@ -251,15 +262,18 @@ public struct LiveSetAudit: Sendable {
 
     /// The live set has this.
     ///
-    /// What is held of a key is the strictest of all that was heard: the latest expiry and the latest bound, which may
-    /// be of two revocations.
+    /// What is held of a key is the strictest of all that was heard: the latest expiry, and of each clock the latest
+    /// bound, which may be of several revocations.
     private mutating func find(_ revocation: Revocation) {
-        let key = Key(revocation)
-        guard var entry = held[key] else { return }
-        if revocation.expiresAtSeconds >= entry.revocation.expiresAtSeconds { entry.hasExpiry = true }
+        let found = Key(revocation)
         let bound = revocation.issuedBefore?.milliseconds ?? .max
-        if bound >= entry.revocation.issuedBefore?.milliseconds ?? .max { entry.hasBound = true }
-        held[key] = entry.hasExpiry && entry.hasBound ? nil : entry
+        for key in found.siblings {
+            guard var entry = held[key] else { continue }
+            if revocation.expiresAtSeconds >= entry.revocation.expiresAtSeconds { entry.hasExpiry = true }
+            let isSameClock = key == found
+            if isSameClock, bound >= entry.revocation.issuedBefore?.milliseconds ?? .max { entry.hasBound = true }
+            held[key] = entry.hasExpiry && entry.hasBound ? nil : entry
+        }
     }
 
     /// A part was compared; what is left of it the live set lacks.

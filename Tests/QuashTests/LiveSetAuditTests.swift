@@ -146,6 +146,23 @@ import Testing
         #expect(feed.round(&audit, at: now(2)) == end(.missing, missing: 1))
     }
 
+    /// By the provider's clock it covers less. Both are one entry of the index.
+    @Test(arguments: [0, 1000] as [Int64])
+    func aBoundIsLookedForByTheClockThatItIsOf(later: Int64) {
+        func subject(_ bound: Int64, _ clock: BoundClock) -> Revocation {
+            let instant = WallInstant(milliseconds: Self.start * 1000 + bound)
+            return Revocation(
+                key: .subject("alice"), issuedBefore: instant, by: clock, expiresAtSeconds: Self.expiry)
+        }
+        var (feed, audit) = feed()
+        feed.held = [subject(0, .ours)] + (later > 0 ? [subject(later, .provider)] : [])
+        feed.store([subject(later, .provider)])
+        let before = feed.round(&audit, at: now(1))
+        #expect(before == [.commit([subject(0, .ours)])])
+        feed.store([subject(0, .ours)])
+        #expect(feed.round(&audit, at: now(2)) == [.isWhole])
+    }
+
     @Test func aCommitThatIsUnderWayIsNotMissing() {
         var (feed, audit) = feed()
         feed.held.append(token(5))

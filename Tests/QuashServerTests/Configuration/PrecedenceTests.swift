@@ -42,7 +42,7 @@ struct PrecedenceTests {
             "node-id": "n", "loops": "3", "max-revocations": "1000", "token-cache": "16", "lease": "4s",
             "renew-interval": "2s", "fence": "3s", "clock-skew": "1s", "max-clock-deviation": "2s",
             "issue-tolerance": "4s", "drain": "0s",
-            "log-level": "trace", "log-format": "text",
+            "log-level": "trace", "log-format": "text", "feed-unsealed": "keep",
         ]
         for setting in SettingsTable.all {
             let text = examples[setting.name] ?? file
