@@ -61,7 +61,8 @@ extension IssuerService {
     func publishEnd(
         of session: SessionID, _ record: SessionRecord?, wait: Wait, answer: @escaping Answer<Revoked>
     ) {
-        if hasEnded(session), wait == .stored, let position = feedPosition() {
+        // This issuer also knows from its outbox, which may be ahead of the feed.
+        if hasEnded(session), wait == .stored, let position = feedPosition(), position.epoch == publisher.settledEpoch {
             return answer(.success(Revoked(position: position, status: .stored)))
         }
         let ended = ended(session, record)

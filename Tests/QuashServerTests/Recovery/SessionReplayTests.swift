@@ -104,4 +104,32 @@ import Testing
             #expect(ends.allSatisfy { Int64($0.untilSeconds) >= begun + 7 * 86_400 }, "\(issuer)")
         }
     }
+
+    /// The issuer died when its outbox had the end of the session, and the feed had not. It has heard of it, and a
+    /// logout is stored when the feed has it.
+    @Test func S2_aLogoutIsNotStoredBecauseTheOutboxHasIt() throws {
+        let fleet = try Fleet(validators: 1, settings: Fleet.shortLease)
+        try fleet.waitUntilReady()
+        let pair = try fleet.signIn()
+        fleet.removeIssuer()
+        let session = try #require(SessionID(pair.session))
+        let outbox = try Outbox(path: fleet.folder.path("outbox-issuer"), issuer: "issuer", log: Fleet.silent)
+        let now = UInt32(ClockReading.now().wall.seconds)
+        let counts = Recorder<UInt64?>()
+        outbox.append(
+            [Revocation(key: .session(session), expiresAtSeconds: now + 3600)],
+            ends: [SessionEnd(session: .session(session), untilSeconds: now + 86_400)]
+        ) { counts.record($0) }
+        #expect(try counts.wait(count: 1)[0] != nil)
+        outbox.close()
+        // The feed takes no commit.
+        try fleet.redis.cli("ACL", "SETUSER", "default", "-xadd")
+        try fleet.addIssuer("issuer")
+        #expect(try poll(within: .seconds(20)) { try fleet.refresh(pair.refresh).isInvalidGrant })
+        #expect(try fleet.decide(pair.access).status == .noContent)
+        #expect(try fleet.logout(pair.access).status == .serviceUnavailable)
+        try fleet.redis.cli("ACL", "SETUSER", "default", "+xadd")
+        #expect(try poll(within: .seconds(20)) { try fleet.logout(pair.access).status == .ok })
+        #expect(try fleet.allAnswer(401, for: pair.access))
+    }
 }
