@@ -161,13 +161,8 @@ final class FeedFollower {
 
     private func inspected(_ facts: ServerFacts) {
         let reason = facts.refusals.isEmpty ? nil : facts.refusals.joined(separator: "; ")
-        if let reason, reason != status.snapshot.unfitServer {
-            log.record(.redisUnfit, ["error": "\(reason)"])
-        }
-        status.update {
-            $0.unfitServer = reason
-            $0.evictedKeys = facts.evictedKeys
-        }
+        if let reason, reason != status.snapshot.unfitServer { log.record(.redisUnfit, ["error": "\(reason)"]) }
+        status.update { ($0.unfitServer, $0.evictedKeys) = (reason, facts.evictedKeys) }
         let outcome = clockWatch.compared(facts, at: clock())
         guard reason == nil, outcome != .differs else {
             lease.drop()
@@ -178,6 +173,8 @@ final class FeedFollower {
         if outcome == .agreesAnew, hasFollowed { return startAnew() }
         inspectionTimer?.start(after: Self.inspectionInterval)
         guard !isFollowing else { return }
+        // An index that does not know the time has to keep all that it loads, which may be more than it can.
+        expire()
         (isFollowing, hasFollowed) = (true, true)
         for warning in facts.warnings { log.record(.redisAtRisk, ["warning": "\(warning)"]) }
         perform(feed.connected(now: clock()))
@@ -192,6 +189,7 @@ final class FeedFollower {
         latestWall = WallInstant(milliseconds: 0)
         writer.discardTime()
         mirror?.discardTime()
+        expire()
         takeEnds { [weak self] in self?.inspect() }
     }
 
